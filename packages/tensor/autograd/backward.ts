@@ -1,0 +1,104 @@
+import { AutogradError, ShapeError } from "../errors.ts";
+import { format } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { noGrad } from "./apply.ts";
+import type { TapeEntry } from "./node.ts";
+
+/** Options of {@link backward}. */
+export interface BackwardOptions {
+  /** The gradient with respect to the tensor itself; 1 for a scalar. */
+  readonly gradient?: Tensor;
+  /** Keep the tape, so that backward can run through it again. */
+  readonly retainGraph?: boolean;
+}
+
+/**
+ * Reverse-mode differentiation: walks the tape from `root` and adds ∂root/∂leaf to the `grad` of every leaf that wants one.
+ * The gradients are ordinary tensors made by ordinary ops, so a captured step records them like everything else.
+ *
+ * @throws AutogradError for a tensor that depends on nothing that wants a gradient, for a non-scalar without `gradient`, and for a tape
+ * that an earlier backward has used up.
+ */
+export function backward(root: Tensor, options: BackwardOptions = {}): void {
+  if (!root.requiresGrad) throw new AutogradError("Expected a tensor that depends on one with requiresGrad; nothing here has a gradient");
+  const seed = options.gradient ?? onesFor(root);
+  if (format(seed.shape) !== format(root.shape))
+    throw new ShapeError(`backward: gradient ${format(seed.shape)} for a tensor of shape ${format(root.shape)}`);
+  noGrad(() => walk(root, seed, options.retainGraph ?? false));
+}
+
+function walk(root: Tensor, seed: Tensor, retainGraph: boolean): void {
+  if (!root.tape) {
+    accumulate(root, seed);
+    return;
+  }
+  const pending = new Map<TapeEntry, (Tensor | null)[]>();
+  const give = (target: Tensor, gradient: Tensor): void => {
+    const entry = target.tape;
+    if (!entry) {
+      accumulate(target, gradient);
+      return;
+    }
+    if (target.retainsGrad) accumulate(target, gradient);
+    const slots = pending.get(entry) ?? entry.outputShapes.map(() => null);
+    pending.set(entry, slots);
+    const before = slots[target.tapeIndex] ?? null;
+    slots[target.tapeIndex] = before ? before.add(gradient) : gradient;
+  };
+
+  const order = topologicalOrder(root.tape);
+  give(root, seed);
+  for (const entry of order) {
+    const gradients = pending.get(entry);
+    pending.delete(entry);
+    const node = entry.node!;
+    if (!retainGraph) entry.node = undefined;
+    if (!gradients) continue;
+    const needs = node.inputs.map((t) => t.requiresGrad);
+    const results = node.op.gradient!({ ...node, gradients, needs });
+    for (let i = 0; i < node.inputs.length; i++) {
+      const gradient = results[i];
+      if (!needs[i] || !gradient) continue;
+      if (format(gradient.shape) !== format(node.inputs[i]!.shape)) {
+        throw new ShapeError(`${entry.name}: gradient ${format(gradient.shape)} for an input of shape ${format(node.inputs[i]!.shape)}`);
+      }
+      give(node.inputs[i]!, gradient);
+    }
+  }
+}
+
+function accumulate(leaf: Tensor, gradient: Tensor): void {
+  leaf.grad = leaf.grad ? leaf.grad.add(gradient) : gradient;
+}
+
+/** Entries from the root towards the leaves, each after everything that uses it. */
+function topologicalOrder(root: TapeEntry): TapeEntry[] {
+  const order: TapeEntry[] = [];
+  const state = new Map<TapeEntry, "open" | "done">();
+  const stack: TapeEntry[] = [root];
+  while (stack.length) {
+    const entry = stack.at(-1)!;
+    const seen = state.get(entry);
+    if (seen) {
+      stack.pop();
+      if (seen === "open") {
+        state.set(entry, "done");
+        order.push(entry);
+      }
+      continue;
+    }
+    if (!entry.node)
+      throw new AutogradError(
+        `Expected an unused tape but '${entry.name}' was freed by an earlier backward: pass { retainGraph: true } there`,
+      );
+    state.set(entry, "open");
+    for (const input of entry.node.inputs) if (input.tape && !state.has(input.tape)) stack.push(input.tape);
+  }
+  return order.reverse();
+}
+
+function onesFor(root: Tensor): Tensor {
+  if (root.size !== 1)
+    throw new AutogradError(`Expected a scalar but found shape ${format(root.shape)}: reduce it first, or pass { gradient }`);
+  return root.onesLike();
+}
