@@ -23,6 +23,8 @@ const known = new Map<string, Kernel>();
  * ```
  */
 export function kernel(shader: ShaderName, entry: string, defines: Defines = {}): Kernel {
+  if (mutation?.shader === shader)
+    return makeKernel(`${shader}.${entry} (mutated)`, { shader, entry, code: mutation.edit(expand(shaders[shader], defines)) });
   const tags = Object.entries(defines).map(([name, value]) => `${name}=${value}`);
   const name = `${shader}.${entry}${tags.length ? ` ${tags.join(" ")}` : ""}`;
   let found = known.get(name);
@@ -31,6 +33,32 @@ export function kernel(shader: ShaderName, entry: string, defines: Defines = {})
     known.set(name, found);
   }
   return found;
+}
+
+let mutation: { readonly shader: ShaderName; readonly edit: (code: string) => string } | undefined;
+
+/**
+ * Runs `body` with a shader's expanded code edited: negative controls break a kernel on purpose and see whether its property notices.
+ * @throws ShaderError if the edit changed nothing, for then the control controls nothing.
+ */
+export async function withMutation(
+  shader: ShaderName,
+  edit: readonly [find: string | RegExp, replace: string],
+  body: () => Promise<void>,
+): Promise<void> {
+  let changed = false;
+  const apply = (code: string): string => {
+    const edited = code.replace(edit[0], edit[1]);
+    changed ||= edited !== code;
+    return edited;
+  };
+  mutation = { shader, edit: apply };
+  try {
+    await body();
+  } finally {
+    mutation = undefined;
+  }
+  if (!changed) throw new ShaderError(`Expected ${String(edit[0])} in the code of shader ${shader} that ran`);
 }
 
 /** A kernel from WGSL text that is not in `shaders/`: for tests of the engine and for people's own ops. */
