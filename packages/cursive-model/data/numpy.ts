@@ -1,0 +1,32 @@
+/**
+ * NumPy's spacings and bins, in float64 and in NumPy's order of operations: token indices depend on the last bit of an edge
+ * (`linspace(-π, π, 151)[75]` is -4.4e-16, so that an angle of exactly 0 falls above it).
+ */
+
+/** `numpy.linspace(start, stop, count)`: `start + i·step`, with `stop` itself at the end. */
+export function linspace(start: number, stop: number, count: number): Float64Array {
+  const step = (stop - start) / (count - 1);
+  const values = Float64Array.from({ length: count }, (_, i) => i * step + start);
+  if (count > 1) values[count - 1] = stop;
+  return values;
+}
+
+/** `numpy.geomspace(start, stop, count)`: powers of ten at evenly spaced exponents, with both ends themselves. */
+export function geomspace(start: number, stop: number, count: number): Float64Array {
+  const values = linspace(Math.log10(start), Math.log10(stop), count).map((exponent) => 10 ** exponent);
+  if (count > 0) values[0] = start;
+  if (count > 1) values[count - 1] = stop;
+  return values;
+}
+
+/** `numpy.digitize(value, edges) - 1` for increasing edges: the largest i with `edges[i] <= value`, or -1 below them all. */
+export function binOf(value: number, edges: Float64Array): number {
+  let low = 0;
+  let high = edges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (edges[middle]! <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
