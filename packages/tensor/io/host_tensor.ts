@@ -1,10 +1,9 @@
-/** What a tensor holds, as the engine names it. */
-export type HostDType = "f32" | "i32" | "u32" | "bool";
+import type { DType } from "../dtype.ts";
 
 /** A tensor in main memory: dense, row-major. What checkpoints hold and state dictionaries exchange. */
 export interface HostTensor {
   readonly shape: readonly number[];
-  readonly dtype: HostDType;
+  readonly dtype: DType;
   /** As many elements as the shape has: `Float32Array` for f32, `Int32Array` for i32, `Uint32Array` for u32, 0 or 1 in `Uint8Array` for bool. */
   readonly data: Float32Array | Int32Array | Uint32Array | Uint8Array;
 }

@@ -6,9 +6,10 @@
  * A file may come from anyone, so the reader checks the whole header before it takes a byte of data: what it allocates is bounded by
  * the size of the file, and whatever is wrong is one {@linkcode SafetensorsError}.
  */
+import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import { decodeFloat16, widenBfloat16 } from "./half_precision.ts";
-import type { HostDType, HostTensor } from "./host_tensor.ts";
+import type { HostTensor } from "./host_tensor.ts";
 
 /** A file that is not valid safetensors, or tensors that cannot be written as one. The message is one line. */
 export class SafetensorsError extends TensorError {
@@ -25,7 +26,7 @@ export interface SafetensorsFile {
 /** One of the format's dtypes: its width in the file and how its bytes become a tensor's data. */
 interface StoredDType {
   readonly size: number;
-  readonly dtype: HostDType;
+  readonly dtype: DType;
   decode(bytes: ArrayBuffer): HostTensor["data"];
 }
 
@@ -244,7 +245,7 @@ function checkCoverage(entries: readonly Entry[], length: number): void {
 }
 
 /** How a tensor is written, once its data is known to fit. */
-function checkTensor(name: string, { shape, dtype, data }: HostTensor): (typeof writtenDTypes)[HostDType] {
+function checkTensor(name: string, { shape, dtype, data }: HostTensor): (typeof writtenDTypes)[DType] {
   if (name === "__metadata__") throw new SafetensorsError('Expected a tensor\'s name but found "__metadata__", which the format reserves');
   const stored = writtenDTypes[dtype];
   if (!(data instanceof stored.array)) {
