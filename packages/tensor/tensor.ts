@@ -43,7 +43,7 @@ type Axes = number | readonly number[];
 export class Tensor {
   readonly shape: Shape;
   readonly strides: readonly number[];
-  readonly offset: number;
+  offset: number;
   readonly dtype: DType;
   readonly device: Device;
   /** What this tensor is a view of. */

@@ -25,6 +25,8 @@ export class Storage {
   buffer: GPUBuffer | undefined;
   /** Why reading this storage is an error, where it is one. */
   unreadable: string | undefined;
+  /** Another way to read it than copying from the buffer: a captured step's results are copied out by the run itself. */
+  readback: ((range: { offset: number; bytes: number }) => Promise<ArrayBuffer>) | undefined;
   readonly #pool: BufferPool | undefined;
 
   constructor(bytes: number, options: { label: string; pool?: BufferPool }) {

@@ -1,0 +1,136 @@
+import { type LiveWord, writeWord } from "../device/command.ts";
+import { bindingSize, type Device } from "../device/device.ts";
+import { ALIGNMENT, type Storage } from "../device/memory.ts";
+import { planMemory } from "./plan.ts";
+import { isLasting, type Recording, usage } from "./recording.ts";
+
+const UNIFORM = 0x40;
+const STORAGE = 0x80;
+const COPY_SRC = 0x04;
+const COPY_DST = 0x08;
+
+interface Step {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  /** Place of the parameters, or undefined for a kernel without any. */
+  readonly offset: number | undefined;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** A recorded step with its memory, pipelines and bind groups: everything that a replay needs and nothing it would have to create. */
+export class Program {
+  readonly #device: Device;
+  readonly #steps: Step[] = [];
+  /** What the host does at each run, in order. */
+  readonly #host: (() => void)[] = [];
+  readonly #uniforms: GPUBuffer;
+  readonly #uniformBytes: ArrayBuffer;
+  readonly #liveBytes: number;
+  readonly #slots: GPUBuffer[];
+  /** Everything bound that outlives the step: held here, or the collector would hand its memory to somebody else. */
+  readonly #held: readonly Storage[];
+  /** Bytes of the temporaries' slots and of the lasting outputs and inputs. */
+  readonly bytes: number;
+
+  /**
+   * Compiles the kernels, plans the memory and binds everything.
+   * @param lasting Inputs and outputs: temporaries that get a buffer of their own.
+   */
+  static async build(device: Device, recording: Recording, options: BuildOptions): Promise<Program> {
+    await device.pipelines.compile(
+      recording.commands.map((c) => c.kernel),
+      options.onCompile,
+    );
+    return new Program(device, recording, options.lasting);
+  }
+
+  private constructor(device: Device, recording: Recording, lasting: ReadonlySet<Storage>) {
+    this.#device = device;
+    const { commands } = recording;
+    for (const storage of lasting) storage.buffer = device.createBuffer(storage.bytes, STORAGE | COPY_SRC | COPY_DST);
+    const storages = new Map(commands.flatMap((c) => c.ranges.map((r) => [r.storage.id, r.storage] as const)));
+    this.#held = [...storages.values()].filter(isLasting);
+    const plan = planMemory(commands.map(usage), (id) => storages.get(id)!.bytes);
+    for (const bytes of plan.slotBytes) device.pool.checkFits(bytes, "a temporary of the captured step");
+    this.#slots = plan.slotBytes.map((bytes) => device.createBuffer(bytes, STORAGE | COPY_SRC | COPY_DST));
+    const bufferOf = (storage: Storage): GPUBuffer => storage.buffer ?? this.#slots[plan.slotOf.get(storage.id)!]!;
+    this.bytes = plan.slotBytes.reduce((a, b) => a + b, 0) + [...lasting].reduce((sum, s) => sum + s.bytes, 0);
+
+    // Commands with live parameters come first in the uniform buffer, so that one write refreshes them all.
+    const withParams = commands.filter((c) => c.params.byteLength > 0);
+    const ordered = [...withParams.filter((c) => c.live.length > 0), ...withParams.filter((c) => c.live.length === 0)];
+    const places = new Map(ordered.map((c, i) => [c, i * ALIGNMENT]));
+    this.#liveBytes = ALIGNMENT * ordered.filter((c) => c.live.length > 0).length;
+    this.#uniformBytes = new ArrayBuffer(Math.max(1, ordered.length) * ALIGNMENT);
+    for (const [command, place] of places) new Uint8Array(this.#uniformBytes, place).set(new Uint8Array(command.params));
+    this.#uniforms = device.createBuffer(this.#uniformBytes.byteLength, UNIFORM | COPY_DST);
+    device.gpu.queue.writeBuffer(this.#uniforms, 0, this.#uniformBytes);
+
+    for (const item of recording.items) {
+      if ("effect" in item) {
+        this.#host.push(item.effect);
+        continue;
+      }
+      const { command } = item;
+      const ranges = command.ranges.map((r) => ({ buffer: bufferOf(r.storage), offset: r.offset, size: bindingSize(r) }));
+      const offset = places.get(command);
+      this.#steps.push({
+        pipeline: device.pipelines.get(command.kernel),
+        group: device.createBindGroup(command, ranges, this.#uniforms),
+        offset,
+        workgroups: command.workgroups,
+      });
+      for (const live of command.live) this.#host.push(this.#refresh(live, offset!));
+    }
+  }
+
+  /** Number of storages that the step uses in place, such as parameters and constants. */
+  get lastingStorages(): number {
+    return this.#held.length;
+  }
+
+  /** Launches in one run. */
+  get dispatches(): number {
+    return this.#steps.length;
+  }
+
+  /** Encodes one run: a single compute pass over frozen state. */
+  encode(encoder: GPUCommandEncoder): void {
+    for (const act of this.#host) act();
+    if (this.#liveBytes > 0) this.#device.gpu.queue.writeBuffer(this.#uniforms, 0, this.#uniformBytes, 0, this.#liveBytes);
+    const pass = encoder.beginComputePass();
+    let pipeline: GPUComputePipeline | undefined;
+    for (const step of this.#steps) {
+      if (step.pipeline !== pipeline) {
+        pipeline = step.pipeline;
+        pass.setPipeline(pipeline);
+      }
+      pass.setBindGroup(0, step.group, step.offset === undefined ? undefined : [step.offset]);
+      pass.dispatchWorkgroups(step.workgroups[0], step.workgroups[1], step.workgroups[2]);
+    }
+    pass.end();
+  }
+
+  /** Overwrites all temporaries, for tests: a step that reads what it has not written shows it. */
+  poison(encoder: GPUCommandEncoder, source: GPUBuffer): void {
+    for (const slot of this.#slots) {
+      for (let at = 0; at < slot.size; at += source.size)
+        encoder.copyBufferToBuffer(source, 0, slot, at, Math.min(source.size, slot.size - at));
+    }
+  }
+
+  /** Frees the memory. */
+  destroy(): void {
+    for (const buffer of [...this.#slots, this.#uniforms]) buffer.destroy();
+  }
+
+  #refresh(live: LiveWord, place: number): () => void {
+    return () => writeWord(this.#uniformBytes, live, live.read(), place);
+  }
+}
+
+/** Options of {@link Program.build}. */
+export interface BuildOptions {
+  readonly lasting: ReadonlySet<Storage>;
+  readonly onCompile?: (done: number, total: number) => void;
+}

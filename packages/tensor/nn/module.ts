@@ -1,0 +1,213 @@
+import { TensorError } from "../errors.ts";
+import type { HostTensor } from "../io/host_tensor.ts";
+import { format } from "../shape.ts";
+import { nearest } from "./nearest.ts";
+import { Parameter } from "./parameter.ts";
+
+/** What a hook registration returns; `remove()` undoes it, and may be called twice. */
+export interface HookHandle {
+  remove(): void;
+}
+
+/** Sees, and by returning something replaces, a module's output. */
+export type ForwardHook<M, I extends readonly unknown[], O> = (module: M, inputs: I, output: O) => O | undefined;
+/** Sees, and by returning a list replaces, a module's inputs. */
+export type ForwardPreHook<M, I extends readonly unknown[]> = (module: M, inputs: I) => I | undefined;
+
+/** Parameters by name, as `readSafetensors` gives them. */
+export type StateDict = Map<string, HostTensor>;
+
+type AnyModule = Module<readonly never[], unknown>;
+let observer: ((module: AnyModule) => void) | undefined;
+
+/** Runs `body` and reports every module whose hooks mattered to it; a captured step is recorded anew when these change. */
+export function observeModules<T>(seen: (module: AnyModule) => void, body: () => T): T {
+  const before = observer;
+  observer = seen;
+  try {
+    return body();
+  } finally {
+    observer = before;
+  }
+}
+
+/**
+ * A part of a model: fields that are modules, lists of modules or parameters make up its tree, under the field's name, as in PyTorch.
+ * Subclasses write `forward`; callers use {@link Module.call}, which runs the hooks around it.
+ *
+ * @example
+ * ```ts
+ * class Mlp extends Module<[Tensor], Tensor> {
+ *   c_fc = new Linear(64, 256);
+ *   c_proj = new Linear(256, 64);
+ *   forward(x: Tensor) { return this.c_proj.call(this.c_fc.call(x).relu()); }
+ * }
+ * ```
+ */
+export abstract class Module<I extends readonly unknown[] = readonly never[], O = unknown> {
+  readonly #forwardHooks = new Map<number, ForwardHook<this, I, O>>();
+  readonly #preHooks = new Map<number, ForwardPreHook<this, I>>();
+  #nextHook = 0;
+  #hookVersion = 0;
+
+  /** The computation itself, without hooks. */
+  abstract forward(...inputs: I): O;
+
+  /** Runs the module: pre-hooks, `forward`, hooks, in the order of registration. Torch's `module(x)`. */
+  call(...inputs: I): O {
+    observer?.(this as unknown as AnyModule);
+    let given = inputs;
+    for (const hook of [...this.#preHooks.values()]) given = hook(this, given) ?? given;
+    let output = this.forward(...given);
+    for (const hook of [...this.#forwardHooks.values()]) output = hook(this, given, output) ?? output;
+    return output;
+  }
+
+  /** True if someone watches this module: then its parent calls it on its own instead of through a fused kernel. */
+  get isHooked(): boolean {
+    observer?.(this as unknown as AnyModule);
+    return this.#forwardHooks.size + this.#preHooks.size > 0;
+  }
+
+  /** Changes whenever a hook comes or goes. */
+  get hookVersion(): number {
+    return this.#hookVersion;
+  }
+
+  /** Calls `hook(module, inputs, output)` after every run; what it returns, if anything, replaces the output. */
+  registerForwardHook(hook: ForwardHook<this, I, O>): HookHandle {
+    return this.#register(this.#forwardHooks, hook);
+  }
+
+  /** Calls `hook(module, inputs)` before every run; what it returns, if anything, replaces the inputs. */
+  registerForwardPreHook(hook: ForwardPreHook<this, I>): HookHandle {
+    return this.#register(this.#preHooks, hook);
+  }
+
+  #register<H>(hooks: Map<number, H>, hook: H): HookHandle {
+    const id = this.#nextHook++;
+    hooks.set(id, hook);
+    this.#hookVersion++;
+    return {
+      remove: () => {
+        if (hooks.delete(id)) this.#hookVersion++;
+      },
+    };
+  }
+
+  /** The modules directly inside, by name. */
+  *namedChildren(): IterableIterator<[string, Module]> {
+    for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
+  }
+
+  /** This module (under the name `""`) and all inside it. */
+  *namedModules(prefix = ""): IterableIterator<[string, Module]> {
+    yield [prefix, this as unknown as Module];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name));
+  }
+
+  /** All parameters with their dotted names, in the order of the fields. */
+  *namedParameters(prefix = ""): IterableIterator<[string, Parameter]> {
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Parameter) yield [join(prefix, name), value];
+      else if (value instanceof Module) yield* value.namedParameters(join(prefix, name));
+    }
+  }
+
+  /** All parameters. */
+  *parameters(): IterableIterator<Parameter> {
+    for (const [, parameter] of this.namedParameters()) yield parameter;
+  }
+
+  /** A module by its dotted name. @throws TensorError that names the nearest ones. */
+  getSubmodule(path: string): Module {
+    for (const [name, module] of this.namedModules()) if (name === path) return module;
+    const names = [...this.namedModules()].map(([name]) => name).filter(Boolean);
+    throw new TensorError(`Expected a module name but found '${path}'; nearest: ${nearest(path, names).join(", ")}`);
+  }
+
+  /** A parameter by its dotted name. @throws TensorError that names the nearest ones. */
+  getParameter(path: string): Parameter {
+    const all = new Map(this.namedParameters());
+    const found = all.get(path);
+    if (!found)
+      throw new TensorError(`Expected a parameter name but found '${path}'; nearest: ${nearest(path, [...all.keys()]).join(", ")}`);
+    return found;
+  }
+
+  /** Number of parameters' elements. */
+  parameterCount(): number {
+    let count = 0;
+    for (const p of this.parameters()) count += p.size;
+    return count;
+  }
+
+  /** Reads all parameters back from the GPU. */
+  async stateDict(): Promise<StateDict> {
+    const state: StateDict = new Map();
+    for (const [name, p] of this.namedParameters())
+      state.set(name, { shape: [...p.shape], dtype: "f32", data: await p.data() } as HostTensor);
+    return state;
+  }
+
+  /**
+   * Overwrites all parameters. Strict: nothing is changed unless every name and shape fits.
+   * @throws TensorError that lists missing, unexpected and wrongly shaped names.
+   */
+  loadStateDict(state: ReadonlyMap<string, HostTensor>): void {
+    const own = new Map(this.namedParameters());
+    const missing = [...own.keys()].filter((name) => !state.has(name));
+    const unexpected = [...state.keys()].filter((name) => !own.has(name));
+    const misshapen = [...own].filter(([name, p]) => state.has(name) && format(state.get(name)!.shape) !== format(p.shape));
+    const complaints = [
+      missing.length && `missing: ${missing.join(", ")}`,
+      unexpected.length && `unexpected: ${unexpected.join(", ")}`,
+      misshapen.length &&
+        `wrong shape: ${misshapen.map(([n, p]) => `${n} (expected ${format(p.shape)}, found ${format(state.get(n)!.shape)})`).join(", ")}`,
+    ].filter(Boolean);
+    if (complaints.length) throw new TensorError(`Expected the state of this model but found another; ${complaints.join("; ")}`);
+    for (const [name, p] of own) p.load(state.get(name)!);
+  }
+
+  /** Forgets all gradients. */
+  zeroGrad(): void {
+    for (const p of this.parameters()) p.grad = null;
+  }
+}
+
+/** Modules in a row, named `0`, `1`, … */
+export class ModuleList<M extends Module<never, unknown>> extends Module {
+  readonly #items: readonly M[];
+
+  constructor(items: Iterable<M>) {
+    super();
+    this.#items = [...items];
+  }
+
+  override *namedChildren(): IterableIterator<[string, Module]> {
+    for (const [i, item] of this.#items.entries()) yield [`${i}`, item as unknown as Module];
+  }
+
+  override *namedParameters(prefix = ""): IterableIterator<[string, Parameter]> {
+    for (const [name, child] of this.namedChildren()) yield* child.namedParameters(join(prefix, name));
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  at(index: number): M {
+    return this.#items.at(index)!;
+  }
+
+  [Symbol.iterator](): IterableIterator<M> {
+    return this.#items.values();
+  }
+
+  /** A list is no computation. */
+  override forward(): never {
+    throw new TensorError("Expected a module with a computation but found a ModuleList: call its items");
+  }
+}
+
+const join = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
