@@ -33,7 +33,7 @@ const MAP_IS_ZERO = 6u;
 const MAP_KEY = 7u;
 const MAP_PLACE = 8u; // ~r where x has the key `reference`, else 0
 const MAP_EQUALS = 9u; // 1 where x = reference
-const MAP_TRUTH = 10u; // 1 where x ≠ 0
+const MAP_TRUTH = 10u; // 1 where x ≠ 0; turned round under ORDER_LEAST
 
 const COMBINE_ADD = 0u;
 const COMBINE_MULTIPLY = 1u;
@@ -95,6 +95,7 @@ fn key(given: u32) -> u32 {
 fn value_of_key(given: u32) -> u32 {
   let is_f32 = (params.order & (ORDER_I32 | ORDER_U32)) == 0u;
   if (is_f32 && given == 0xffffffffu) { return 0x7fc00000u; }
+  if (is_f32 && given == 0u) { return select(select(0xff800000u, 0x7f800000u, (params.order & ORDER_LEAST) != 0u), 0u, (params.order & ORDER_ABS) != 0u); }
   let bits = select(given, ~given, (params.order & ORDER_LEAST) != 0u);
   if (is_f32) { return bits ^ select(0xffffffffu, 0x80000000u, bits >= 0x80000000u); }
   return select(bits, bits ^ 0x80000000u, (params.order & ORDER_I32) != 0u);
@@ -139,8 +140,11 @@ fn mapped(bits: u32, place: u32, against: u32) -> u32 {
   if (MAP == MAP_IS_ZERO) { return select(0u, 1u, (bits & 0x7fffffffu) == 0u); }
   if (MAP == MAP_KEY) { return key(bits); }
   if (MAP == MAP_PLACE) { return select(0u, ~place, key(bits) == against); }
-  if (MAP == MAP_EQUALS) { return select(0u, 1u, v == bitcast<f32>(against)); }
-  if (MAP == MAP_TRUTH) { return select(1u, 0u, bits == 0u || ((params.order & (ORDER_I32 | ORDER_U32)) == 0u && bits == 0x80000000u)); }
+  if (MAP == MAP_EQUALS) { return select(0u, 1u, select(v, abs(v), (params.order & ORDER_ABS) != 0u) == bitcast<f32>(against)); }
+  if (MAP == MAP_TRUTH) {
+    let is_zero = bits == 0u || ((params.order & (ORDER_I32 | ORDER_U32)) == 0u && bits == 0x80000000u);
+    return select(0u, 1u, is_zero == ((params.order & ORDER_LEAST) != 0u));
+  }
   return bits;
 }
 

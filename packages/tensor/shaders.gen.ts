@@ -256,6 +256,232 @@ fn backward_key_value(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   //#end
 }
 `,
+  binary: `// binary — a function of two elements, with broadcasting.
+//   vectors:  out[i…] = f(a[i…], b[i…]), four neighbours along the last axis an invocation
+//   elements: the same for any layout, one element an invocation
+//   scalar:   out[i] = f(a[i], value), a dense, four elements an invocation
+// \`out\` is dense. Shapes and strides come collapsed (at most 8 axes), in elements; strides of 0 broadcast.
+// Preconditions of \`vectors\`: the last axis has a multiple of 4 elements, or is the only one; each operand either has stride 1 there, and
+// multiples of 4 as its offset and other strides (an operand's \`splat\` is 0), or stride 0 there (\`splat\` is 1).
+// What the last vector holds beyond the data is computed too and lands in the padding of the output's memory.
+// The function is the template parameter that is true; INTEGER makes the elements integers.
+// Dispatch: ceil(vectors / 64) or ceil(size / 64) workgroups, folded into x and y.
+
+//---- functions
+const ADD = false; //#param
+const SUB = false; //#param
+const MUL = false; //#param
+const DIV = false; //#param
+const MAXIMUM = false; //#param
+const MINIMUM = false; //#param
+const POW = false; //#param
+//---- functions that gradients need
+const MAXIMUM_SHARE = false; //#param
+const POW_BY_BASE = false; //#param
+const POW_BY_EXPONENT = false; //#param
+//---- truth values: 0 or 1 in a u32
+const EQ = false; //#param
+const NE = false; //#param
+const LT = false; //#param
+const LE = false; //#param
+const GT = false; //#param
+const GE = false; //#param
+const LOGICAL_AND = false; //#param
+const LOGICAL_OR = false; //#param
+//---- elements are i32, u32 or bool instead of f32
+const INTEGER = false; //#param
+
+struct Params {
+  // Elements of the output.
+  size: u32,
+  // Invocations needed in all.
+  vectors: u32,
+  rank: u32,
+  aOffset: u32,
+  bOffset: u32,
+  aSplat: u32,
+  bSplat: u32,
+  // The number of \`scalar\`, as bits of the element type.
+  value: u32,
+  // 0x80000000 for i32: flips signed order into unsigned order. 0 for the others.
+  signBit: u32,
+  shape: array<vec4u, 2>,
+  aStrides: array<vec4u, 2>,
+  bStrides: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out4: array<vec4u>;
+@group(0) @binding(2) var<storage, read> a4: array<vec4u>;
+@group(0) @binding(3) var<storage, read> b4: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(2) var<storage, read> a: array<u32>;
+@group(0) @binding(3) var<storage, read> b: array<u32>;
+
+const INFINITY = 0x7f800000u;
+const NAN = 0x7fc00000u;
+
+fn linear_index(id: vec3u, groups: vec3u) -> u32 {
+  return id.x + id.y * groups.x * 64u;
+}
+
+@compute @workgroup_size(64)
+fn vectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  let place = places(4u * i);
+  var p: vec4u;
+  var q: vec4u;
+  if (params.aSplat == 1u) { p = vec4u(a4[place.x / 4u][place.x % 4u]); } else { p = a4[place.x / 4u]; }
+  if (params.bSplat == 1u) { q = vec4u(b4[place.y / 4u][place.y % 4u]); } else { q = b4[place.y / 4u]; }
+  out4[i] = combine(p, q);
+}
+
+@compute @workgroup_size(64)
+fn elements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.size) { return; }
+  let place = places(i);
+  out[i] = combine(vec4u(a[place.x]), vec4u(b[place.y])).x;
+}
+
+@compute @workgroup_size(64)
+fn scalar(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  out4[i] = combine(a4[i], vec4u(params.value));
+}
+
+// Where the operands of the output's element i lie. The first axis needs no division, so neither does a layout of one axis.
+fn places(i: u32) -> vec2u {
+  var rest = i;
+  var at = vec2u(params.aOffset, params.bOffset);
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let k = axis - 1u;
+    let n = params.shape[k / 4u][k % 4u];
+    at += (rest % n) * vec2u(params.aStrides[k / 4u][k % 4u], params.bStrides[k / 4u][k % 4u]);
+    rest /= n;
+  }
+  return at + rest * vec2u(params.aStrides[0][0], params.bStrides[0][0]);
+}
+
+// f of four pairs of elements, bits in and out.
+fn combine(p: vec4u, q: vec4u) -> vec4u {
+  let s = bitcast<vec4f>(p);
+  let t = bitcast<vec4f>(q);
+  // Integers in an order that unsigned comparison understands.
+  let u = p ^ vec4u(params.signBit);
+  let v = q ^ vec4u(params.signBit);
+  var bits = p;
+  var truth = vec4<bool>();
+  //#if ADD && INTEGER
+  bits = p + q;
+  //#end
+  //#if ADD && !INTEGER
+  bits = bitcast<vec4u>(s + t);
+  //#end
+  //#if SUB && INTEGER
+  bits = p - q;
+  //#end
+  //#if SUB && !INTEGER
+  bits = bitcast<vec4u>(s - t);
+  //#end
+  //#if MUL && INTEGER
+  bits = p * q;
+  //#end
+  //#if MUL && !INTEGER
+  bits = bitcast<vec4u>(s * t);
+  //#end
+  //#if DIV
+  bits = bitcast<vec4u>(s / t);
+  //#end
+  // NaN wins, which max and min do not promise.
+  //#if MAXIMUM && INTEGER
+  bits = select(q, p, u > v);
+  //#end
+  //#if MAXIMUM && !INTEGER
+  bits = select(q, p, (s > t) | is_nan(p));
+  //#end
+  //#if MINIMUM && INTEGER
+  bits = select(q, p, u < v);
+  //#end
+  //#if MINIMUM && !INTEGER
+  bits = select(q, p, (s < t) | is_nan(p));
+  //#end
+  //#if POW
+  bits = bitcast<vec4u>(power(s, t));
+  //#end
+  // How much of the gradient of maximum(s, t) goes to s; equals share it.
+  //#if MAXIMUM_SHARE
+  bits = bitcast<vec4u>(select(select(vec4f(1.0), vec4f(0.0), s < t), vec4f(0.5), s == t));
+  //#end
+  // d(s^t)/ds = t s^(t - 1), and 0 for t = 0 whatever s is.
+  //#if POW_BY_BASE
+  bits = bitcast<vec4u>(select(t * power(s, t - 1.0), vec4f(0.0), t == vec4f(0.0)));
+  //#end
+  //#if EQ && INTEGER
+  truth = p == q;
+  //#end
+  //#if EQ && !INTEGER
+  truth = (s == t) & !(is_nan(p) | is_nan(q));
+  //#end
+  //#if NE && INTEGER
+  truth = p != q;
+  //#end
+  //#if NE && !INTEGER
+  truth = !(s == t) | is_nan(p) | is_nan(q);
+  //#end
+  //#if LT && INTEGER
+  truth = u < v;
+  //#end
+  //#if LT && !INTEGER
+  truth = s < t;
+  //#end
+  //#if LE && INTEGER
+  truth = u <= v;
+  //#end
+  //#if LE && !INTEGER
+  truth = s <= t;
+  //#end
+  //#if GT && INTEGER
+  truth = u > v;
+  //#end
+  //#if GT && !INTEGER
+  truth = s > t;
+  //#end
+  //#if GE && INTEGER
+  truth = u >= v;
+  //#end
+  //#if GE && !INTEGER
+  truth = s >= t;
+  //#end
+  //#if LOGICAL_AND && INTEGER
+  truth = (p != vec4u(0u)) & (q != vec4u(0u));
+  //#end
+  //#if LOGICAL_AND && !INTEGER
+  truth = ((p << vec4u(1u)) != vec4u(0u)) & ((q << vec4u(1u)) != vec4u(0u));
+  //#end
+  //#if LOGICAL_OR && INTEGER
+  truth = (p | q) != vec4u(0u);
+  //#end
+  //#if LOGICAL_OR && !INTEGER
+  truth = ((p | q) << vec4u(1u)) != vec4u(0u);
+  //#end
+  //#if EQ || NE || LT || LE || GT || GE || LOGICAL_AND || LOGICAL_OR
+  bits = select(vec4u(0u), vec4u(1u), truth);
+  //#end
+  return bits;
+}
+
+fn is_nan(bits: vec4u) -> vec4<bool> {
+  return (bits & vec4u(0x7fffffffu)) > vec4u(INFINITY);
+}
+
+// s^t as in C and torch, where WGSL's pow knows positive bases only.
+fn power(s: vec4f, t: vec4f) -> vec4f {
+  return exp2(t * log2(abs(s)));
+}
+`,
   copy: `// copy — moves and fills elements between strided layouts.
 // Elements are 4 bytes of any dtype, moved as bits. Shapes and strides come collapsed (at most 8 axes), in elements.
 //   strided:  destination[i…] = source[i…]   for every index of \`shape\`
@@ -325,6 +551,204 @@ fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     rest /= n;
   }
   destination[place] = params.value;
+}
+`,
+  counting_sort: `// counting_sort — one stable pass of a counting sort by a digit of integer keys, for many rows at once.
+//   keys [rows, n] in; order [rows, n] in (the places of a row in their order so far; not read by the first pass) and out.
+// A row is cut into chunks of \`chunk\` places. One invocation walks a chunk in order, so equal digits keep their order and nothing is
+// atomic: the result is the only stable one, whatever the chunks are.
+//   count:   table[row, c, d] = how often digit d occurs in chunk c          dispatch: rows · ceil(chunks / 32)
+//   prefix:  table[row, c, d] = how often it occurs in the chunks before c;
+//            totals[row, d]   = how often in the row                         dispatch: rows · ceil(bins / 16)
+//   scatter: order out; starts[row, d] = first place of digit d in it (and starts[row, bins] = n)
+//                                                                            dispatch: as count
+// Preconditions: bins ≤ 2048; keys' digits < bins; table has rows · chunks · bins entries. All workgroups are folded into x and y.
+// Source: Knuth, The Art of Computer Programming 3, 5.2 (distribution counting) and 5.2.5 (radix sorting, least digit first).
+
+struct Params {
+  rows: u32,
+  n: u32,
+  chunk: u32,
+  chunks: u32,
+  bins: u32,
+  /** The digit is (key >> shift) & mask. */
+  shift: u32,
+  mask: u32,
+  /** Whether places are still in their natural order, so that \`order\` is not read. */
+  first: u32,
+  /** How keys become sortable: 0: min(key, limit), 1: f32, 2: i32, 3: u32. */
+  kind: u32,
+  limit: u32,
+  /** All ones for descending order, else 0. */
+  flip: u32,
+}
+
+const WALKERS = 32u;
+const BINS = 16u;
+const PARTS = 16u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> keys: array<u32>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read_write> table: array<u32>;
+@group(0) @binding(4) var<storage, read_write> totals: array<u32>;
+@group(0) @binding(5) var<storage, read> sums: array<u32>; // totals, once they are known
+@group(0) @binding(4) var<storage, read_write> sorted: array<u32>;
+@group(0) @binding(6) var<storage, read_write> starts: array<u32>;
+
+var<workgroup> partial: array<u32, BINS * PARTS>;
+var<workgroup> first_of: array<u32, 2048>;
+
+/** An order-preserving map to u32: −0 equals 0, and every NaN is the greatest. */
+fn sortable(bits: u32) -> u32 {
+  if (params.kind == 0u) { return min(bits, params.limit); }
+  if (params.kind == 3u) { return bits ^ params.flip; }
+  if (params.kind == 2u) { return (bits ^ 0x80000000u) ^ params.flip; }
+  let magnitude = bits & 0x7fffffffu;
+  var key = select(~bits, bits | 0x80000000u, bits == magnitude);
+  key = select(key, 0x80000000u, magnitude == 0u);
+  key = select(key, 0xffffffffu, magnitude > 0x7f800000u);
+  return key ^ params.flip;
+}
+
+/** The place that stands at \`i\` of a row so far. */
+fn place_at(row: u32, i: u32) -> u32 {
+  if (params.first != 0u) { return i; }
+  return order[row * params.n + i];
+}
+
+fn digit_of(row: u32, place: u32) -> u32 {
+  return (sortable(keys[row * params.n + place]) >> params.shift) & params.mask;
+}
+
+@compute @workgroup_size(WALKERS)
+fn count(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let w = group.x + group.y * groups.x;
+  let per_row = (params.chunks + WALKERS - 1u) / WALKERS;
+  let row = w / per_row;
+  let from_chunk = (w % per_row) * WALKERS;
+  let live = select(0u, min(WALKERS, params.chunks - from_chunk), row < params.rows);
+  let base = (row * params.chunks + from_chunk) * params.bins;
+  for (var i = lane; i < live * params.bins; i += WALKERS) { table[base + i] = 0u; }
+  storageBarrier();
+  if (lane < live) {
+    let begin = (from_chunk + lane) * params.chunk;
+    let end = min(begin + params.chunk, params.n);
+    for (var i = begin; i < end; i++) {
+      table[base + lane * params.bins + digit_of(row, place_at(row, i))]++;
+    }
+  }
+}
+
+@compute @workgroup_size(BINS, PARTS)
+fn prefix(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_id) id: vec3u) {
+  let w = group.x + group.y * groups.x;
+  let per_row = (params.bins + BINS - 1u) / BINS;
+  let row = w / per_row;
+  let bin = (w % per_row) * BINS + id.x;
+  let live = row < params.rows && bin < params.bins;
+  let share = (params.chunks + PARTS - 1u) / PARTS;
+  let begin = min(id.y * share, params.chunks);
+  let end = min(begin + share, params.chunks);
+  let base = row * params.chunks * params.bins + bin;
+  var sum = 0u;
+  if (live) {
+    for (var c = begin; c < end; c++) { sum += table[base + c * params.bins]; }
+  }
+  partial[id.y * BINS + id.x] = sum;
+  workgroupBarrier();
+  if (live) {
+    var before = 0u;
+    for (var p = 0u; p < id.y; p++) { before += partial[p * BINS + id.x]; }
+    for (var c = begin; c < end; c++) {
+      let here = table[base + c * params.bins];
+      table[base + c * params.bins] = before;
+      before += here;
+    }
+    if (id.y == PARTS - 1u) { totals[row * params.bins + bin] = before; }
+  }
+}
+
+@compute @workgroup_size(WALKERS)
+fn scatter(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let w = group.x + group.y * groups.x;
+  let per_row = (params.chunks + WALKERS - 1u) / WALKERS;
+  let row = min(w / per_row, params.rows - 1u);
+  let from_chunk = (w % per_row) * WALKERS;
+  let live = select(0u, min(WALKERS, params.chunks - from_chunk), w / per_row < params.rows);
+
+  // Every workgroup sums the few totals of its row by itself, which is cheaper than one more dispatch.
+  let share = (params.bins + WALKERS - 1u) / WALKERS;
+  let from_bin = min(lane * share, params.bins);
+  let to_bin = min(from_bin + share, params.bins);
+  var sum = 0u;
+  for (var d = from_bin; d < to_bin; d++) { sum += sums[row * params.bins + d]; }
+  partial[lane] = sum;
+  workgroupBarrier();
+  var before = 0u;
+  for (var p = 0u; p < lane; p++) { before += partial[p]; }
+  for (var d = from_bin; d < to_bin; d++) {
+    first_of[d] = before;
+    before += sums[row * params.bins + d];
+  }
+  workgroupBarrier();
+  if (live > 0u && from_chunk == 0u) {
+    for (var d = lane; d <= params.bins; d += WALKERS) {
+      starts[row * (params.bins + 1u) + d] = select(params.n, first_of[min(d, params.bins - 1u)], d < params.bins);
+    }
+  }
+
+  if (lane < live) {
+    let slots = (row * params.chunks + from_chunk + lane) * params.bins;
+    let begin = (from_chunk + lane) * params.chunk;
+    let end = min(begin + params.chunk, params.n);
+    for (var i = begin; i < end; i++) {
+      let place = place_at(row, i);
+      let digit = digit_of(row, place);
+      let rank = table[slots + digit];
+      table[slots + digit] = rank + 1u;
+      sorted[row * params.n + first_of[digit] + rank] = place;
+    }
+  }
+}
+`,
+  embedding: `// embedding — whole rows picked by an index.
+//   table [outer, vocab, inner], index [n] → out [outer, n, inner]:  out[o, j, i] = table[o, index[j], i].
+// Elements are 4 bytes of any dtype, moved as bits. An index beyond vocab (a negative one is) gives rows of \`missing\`.
+// A column is VEC elements of inner: 4, or 1 where 4 does not divide it; one invocation each.
+// Dispatch: ceil(outer · n · columns / 64) workgroups, folded into x and y.
+
+const VEC = 4u; //#param
+
+struct Params {
+  size: u32,
+  n: u32,
+  vocab: u32,
+  /** inner / VEC */
+  columns: u32,
+  missing: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read> table4: array<vec4u>;
+@group(0) @binding(2) var<storage, read> table1: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out4: array<vec4u>;
+@group(0) @binding(3) var<storage, read_write> out1: array<u32>;
+
+@compute @workgroup_size(64)
+fn pick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  let row = i / params.columns;
+  let v = index[row % params.n];
+  let at = ((row / params.n) * params.vocab + min(v, params.vocab - 1u)) * params.columns + i % params.columns;
+  let known = v < params.vocab;
+  //#if VEC == 4
+  out4[i] = select(vec4u(params.missing), table4[at], known);
+  //#else
+  out1[i] = select(params.missing, table1[at], known);
+  //#end
 }
 `,
   gemm_portable: `// gemm_portable — C = A·B in plain registers: no subgroups, no workgroup memory.
@@ -432,8 +856,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   var b__c = start.y + min(column + c, params.n - 1u) * params.bColumn + from * params.bRow;
   //#end
   for (var k = from; k < to; k++) {
-    let y = vec4f(b[b_0], b[b_1], b[b_2], b[b_3]);
+    var y = vec4f();
     //#for c in 0..4
+    y[c] = b[b__c];
     b__c += params.bRow;
     //#end
     //#for q in 0..8
@@ -450,14 +875,94 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#for q in 0..8
   if (row + q < params.m) {
     let sliceRow = batch * params.m + row + q;
-    for (var c = 0u; c < min(4u, params.n - column); c++) {
-      store(sum__q[c], out0 + sliceRow * params.outRow + column + c, sliceRow, column + c);
-    }
+    let place = out0 + sliceRow * params.outRow + column;
+    //#for c in 0..4
+    if (column + c < params.n) { store(sum__q[c], place + c, sliceRow, column + c); }
+    //#end
     //#if ROW_SUMS
     if (column == 0u) { out[out0 + params.rowSumsOffset + sliceRow] = rowSum__q; }
     //#end
   }
   //#end
+}
+`,
+  gemm_reduce: `// gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
+//   partial [splits, size] → out [size], size = rows · outRow (+ row sums behind the matrix, which get no epilogue)
+// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to \`pre\`.
+// Dispatch: ceil(size / 64) workgroups, folded into x and y.
+
+struct Params {
+  size: u32,
+  splits: u32,
+  n: u32,
+  rows: u32, // over all batches
+  outRow: u32,
+  hasBias: u32,
+  hasResidual: u32,
+  residualOffset: u32,
+  residualRow: u32,
+}
+
+const GELU = false; //#param
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partial: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+//#if GELU
+@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+
+// As in gemm_portable.
+fn gelu(x: f32) -> f32 {
+  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+}
+//#end
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  var value = 0.0;
+  for (var split = 0u; split < params.splits; split++) { value += partial[split * params.size + i]; }
+  let row = i / params.outRow;
+  let column = i % params.outRow;
+  if (row < params.rows && column < params.n) {
+    if (params.hasBias != 0u) { value += bias[column]; }
+    //#if GELU
+    pre[i] = value;
+    value = gelu(value);
+    //#end
+    if (params.hasResidual != 0u) { value += residual[params.residualOffset + row * params.residualRow + column]; }
+  }
+  out[i] = value;
+}
+`,
+  linear: `// linear — what a linear layer's gradient needs besides matrix products.
+//   gelu_gradient: dPre = dOut · gelu'(pre), elementwise over \`size\` elements, all dense; gelu in its tanh form
+// Four elements an invocation. Dispatch: ceil(size / 256) workgroups, folded into x and y.
+// With s = sigmoid(2u), u = √(2/π)·(x + 0.044715 x³): gelu = x·s and gelu' = s + x·s·(1 − s)·2u'.
+
+struct Params {
+  size: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> pre: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dOut: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> dPre: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i * 4u >= params.size) { return; }
+  let x = pre[i];
+  let s = 1.0 / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), vec4f(-60.0), vec4f(60.0))));
+  var slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  // Beyond ±10 the slope is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither branch.
+  slope = select(slope, vec4f(1.0), x > vec4f(10.0));
+  slope = select(slope, vec4f(0.0), x < vec4f(-10.0));
+  dPre[i] = dOut[i] * slope;
 }
 `,
   optimizer: `// optimizer — one step of SGD, Adam or AdamW over a flat arena of parameters, four elements an invocation.
@@ -606,7 +1111,7 @@ const MAP_IS_ZERO = 6u;
 const MAP_KEY = 7u;
 const MAP_PLACE = 8u; // ~r where x has the key \`reference\`, else 0
 const MAP_EQUALS = 9u; // 1 where x = reference
-const MAP_TRUTH = 10u; // 1 where x ≠ 0
+const MAP_TRUTH = 10u; // 1 where x ≠ 0; turned round under ORDER_LEAST
 
 const COMBINE_ADD = 0u;
 const COMBINE_MULTIPLY = 1u;
@@ -668,6 +1173,7 @@ fn key(given: u32) -> u32 {
 fn value_of_key(given: u32) -> u32 {
   let is_f32 = (params.order & (ORDER_I32 | ORDER_U32)) == 0u;
   if (is_f32 && given == 0xffffffffu) { return 0x7fc00000u; }
+  if (is_f32 && given == 0u) { return select(select(0xff800000u, 0x7f800000u, (params.order & ORDER_LEAST) != 0u), 0u, (params.order & ORDER_ABS) != 0u); }
   let bits = select(given, ~given, (params.order & ORDER_LEAST) != 0u);
   if (is_f32) { return bits ^ select(0xffffffffu, 0x80000000u, bits >= 0x80000000u); }
   return select(bits, bits ^ 0x80000000u, (params.order & ORDER_I32) != 0u);
@@ -712,8 +1218,11 @@ fn mapped(bits: u32, place: u32, against: u32) -> u32 {
   if (MAP == MAP_IS_ZERO) { return select(0u, 1u, (bits & 0x7fffffffu) == 0u); }
   if (MAP == MAP_KEY) { return key(bits); }
   if (MAP == MAP_PLACE) { return select(0u, ~place, key(bits) == against); }
-  if (MAP == MAP_EQUALS) { return select(0u, 1u, v == bitcast<f32>(against)); }
-  if (MAP == MAP_TRUTH) { return select(1u, 0u, bits == 0u || ((params.order & (ORDER_I32 | ORDER_U32)) == 0u && bits == 0x80000000u)); }
+  if (MAP == MAP_EQUALS) { return select(0u, 1u, select(v, abs(v), (params.order & ORDER_ABS) != 0u) == bitcast<f32>(against)); }
+  if (MAP == MAP_TRUTH) {
+    let is_zero = bits == 0u || ((params.order & (ORDER_I32 | ORDER_U32)) == 0u && bits == 0x80000000u);
+    return select(0u, 1u, is_zero == ((params.order & ORDER_LEAST) != 0u));
+  }
   return bits;
 }
 
@@ -807,6 +1316,600 @@ fn reduce(
   }
   total = across(total, lane);
   if (lane == 0u && wanted < stretches) { out[split * params.outputs + output] = finished(total, against); }
+}
+`,
+  reduce_gradient: `// reduce_gradient — gradients of reductions that depend on the element: dx[i] = f(x[i], y[o], extra[o]) · g[o], where o is the output that
+// element i was folded into. x is any view; dx is dense; y, extra and g are dense with one value an output.
+// Dispatch: ceil(size / 64) workgroups, folded into x and y.
+
+const KIND = 0u; //#param
+
+const KIND_EXTREME = 0u; // g / extra where x = y, extra a count (u32): equal maxima share
+const KIND_VARIANCE = 1u; // scale · (x − extra) · g, extra the mean
+const KIND_STD = 2u; // scale · (x − extra) / y · g
+const KIND_NORM_1 = 3u; // sign(x) · g
+const KIND_NORM_2 = 4u; // x / y · g
+const KIND_NORM_MAX = 5u; // sign(x) · g / extra where |x| = y, extra a count (u32)
+const KIND_LOGSUMEXP = 6u; // exp(x − y) · g
+const KIND_PRODUCT = 7u; // g · product of the others; y the product of what is not zero, extra the number of zeros (u32)
+
+struct Params {
+  size: u32,
+  rank: u32,
+  offset: u32,
+  scale: f32,
+  shape: array<vec4u, 2>,
+  strides: array<vec4u, 2>,
+  outputStrides: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> g: array<f32>;
+@group(0) @binding(4) var<storage, read> y: array<f32>;
+@group(0) @binding(5) var<storage, read> extra: array<u32>;
+
+fn y_of(o: u32) -> f32 {
+  //#if KIND != 3
+  return y[o];
+  //#else
+  return 0.0;
+  //#end
+}
+
+fn extra_of(o: u32) -> u32 {
+  //#if KIND != 3 && KIND != 4 && KIND != 6
+  return extra[o];
+  //#else
+  return 0u;
+  //#end
+}
+
+fn derivative(v: f32, o: u32) -> f32 {
+  let slope = g[o];
+  let result = y_of(o);
+  let more = extra_of(o);
+  let centred = v - bitcast<f32>(more);
+  if (KIND == KIND_EXTREME) { return select(0.0, slope / f32(more), v == result); }
+  if (KIND == KIND_VARIANCE) { return params.scale * centred * slope; }
+  if (KIND == KIND_STD) { return select(params.scale * centred / result * slope, 0.0, result == 0.0); }
+  if (KIND == KIND_NORM_1) { return sign(v) * slope; }
+  if (KIND == KIND_NORM_2) { return select(v / result * slope, 0.0, result == 0.0); }
+  if (KIND == KIND_NORM_MAX) { return select(0.0, sign(v) * slope / f32(more), abs(v) == result); }
+  if (KIND == KIND_LOGSUMEXP) { return exp(v - result) * slope; }
+  if (more == 0u) { return slope * (result / v); }
+  return select(0.0, slope * result, more == 1u && v == 0.0);
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  var rest = i;
+  var place = params.offset;
+  var output = 0u;
+  for (var axis = params.rank; axis > 0u; axis--) {
+    let a = axis - 1u;
+    let n = params.shape[a / 4u][a % 4u];
+    let at = rest % n;
+    rest /= n;
+    place += at * params.strides[a / 4u][a % 4u];
+    output += at * params.outputStrides[a / 4u][a % 4u];
+  }
+  dx[i] = derivative(x[place], output);
+}
+`,
+  segments: `// segments — sums of rows grouped by an index, in a fixed order and without atomics.
+//   source [outer, n, inner], index [n] → out [outer, vocab, inner]:  out[o, v, i] = Σ source[o, j, i] over j with index[j] = v.
+// \`order\` lists the n places sorted (stably) by index and starts[v] … starts[v + 1] is v's segment of it; indices beyond vocab stand behind
+// all segments and are left out. The sorted places are cut into tiles of \`tile\`. A tile's segments that lie inside of it are summed and
+// written at once; of the two that may reach beyond it, carry[t, 0] keeps the part of the one that began before the tile and
+// carry[t, 1] the part of one that begins here and goes on: so a segment of any length is shared out evenly.
+//   sum_tiles:  dispatch ceil(tiles · outer · columns / 64), one invocation a tile and column
+//   finish:     dispatch ceil(vocab · outer · columns / 64): joins carries, writes zeros where a segment is empty
+//   bounds:     starts from the sorted keys by bisection; dispatch ceil((vocab + 1) / 64)
+// A column is VEC elements of inner: 4, or 1 where 4 does not divide it.
+
+const VEC = 4u; //#param
+
+struct Params {
+  n: u32,
+  vocab: u32,
+  outer: u32,
+  /** inner / VEC */
+  columns: u32,
+  tile: u32,
+  tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read> starts: array<u32>;
+@group(0) @binding(3) var<storage, read_write> new_starts: array<u32>;
+@group(0) @binding(4) var<storage, read> source4: array<vec4f>;
+@group(0) @binding(4) var<storage, read> source1: array<f32>;
+@group(0) @binding(5) var<storage, read_write> carry4: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> carry1: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out4: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> out1: array<f32>;
+
+/** Column \`column\` of the row at place \`place\` of the sorted order. */
+fn row_at(place: u32, column: u32) -> vec4f {
+  let at = ((column / params.columns) * params.n + order[place]) * params.columns + column % params.columns;
+  //#if VEC == 4
+  return source4[at];
+  //#else
+  return vec4f(source1[at], 0.0, 0.0, 0.0);
+  //#end
+}
+
+fn write_out(v: u32, column: u32, value: vec4f) {
+  let at = ((column / params.columns) * params.vocab + v) * params.columns + column % params.columns;
+  //#if VEC == 4
+  out4[at] = value;
+  //#else
+  out1[at] = value.x;
+  //#end
+}
+
+fn carry_place(tile: u32, which: u32, column: u32) -> u32 {
+  return (tile * 2u + which) * params.outer * params.columns + column;
+}
+
+fn write_carry(at: u32, value: vec4f) {
+  //#if VEC == 4
+  carry4[at] = value;
+  //#else
+  carry1[at] = value.x;
+  //#end
+}
+
+fn read_carry(at: u32) -> vec4f {
+  //#if VEC == 4
+  return carry4[at];
+  //#else
+  return vec4f(carry1[at], 0.0, 0.0, 0.0);
+  //#end
+}
+
+@compute @workgroup_size(64)
+fn sum_tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  let width = params.outer * params.columns;
+  if (i >= params.tiles * width) { return; }
+  let tile = i / width;
+  let column = i % width;
+  let first = tile * params.tile;
+  let last = min(first + params.tile, params.n);
+  var place = first;
+  while (place < last) {
+    let v = index[order[place]];
+    if (v >= params.vocab) { break; }
+    let begin = starts[v];
+    let end = starts[v + 1u];
+    let stop = min(end, last);
+    var sum = vec4f(0.0);
+    for (; place + 4u <= stop; place += 4u) {
+      sum += (row_at(place, column) + row_at(place + 1u, column)) + (row_at(place + 2u, column) + row_at(place + 3u, column));
+    }
+    for (; place < stop; place++) { sum += row_at(place, column); }
+    if (begin >= first && end <= last) {
+      write_out(v, column, sum);
+    } else {
+      write_carry(carry_place(tile, select(1u, 0u, begin < first), column), sum);
+    }
+  }
+}
+
+@compute @workgroup_size(64)
+fn finish(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  let width = params.outer * params.columns;
+  if (i >= params.vocab * width) { return; }
+  let v = i / width;
+  let column = i % width;
+  let begin = starts[v];
+  let end = starts[v + 1u];
+  if (begin == end) {
+    write_out(v, column, vec4f(0.0));
+    return;
+  }
+  let first = begin / params.tile;
+  let last = (end - 1u) / params.tile;
+  if (first == last) { return; }
+  var sum = read_carry(carry_place(first, 1u, column));
+  var t = first + 1u;
+  for (; t + 3u <= last; t += 4u) {
+    sum += (read_carry(carry_place(t, 0u, column)) + read_carry(carry_place(t + 1u, 0u, column))) +
+      (read_carry(carry_place(t + 2u, 0u, column)) + read_carry(carry_place(t + 3u, 0u, column)));
+  }
+  for (; t <= last; t++) { sum += read_carry(carry_place(t, 0u, column)); }
+  write_out(v, column, sum);
+}
+
+@compute @workgroup_size(64)
+fn bounds(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let v = id.x + id.y * groups.x * 64u;
+  if (v > params.vocab) { return; }
+  var low = 0u;
+  var high = params.n;
+  while (low < high) {
+    let middle = (low + high) / 2u;
+    if (index[order[middle]] < v) { low = middle + 1u; } else { high = middle; }
+  }
+  new_starts[v] = low;
+}
+`,
+  unary: `// unary — a function of every element, and its gradient.
+//   forward:  y[i]  = f(x[i])
+//   gradient: dx[i] = dy[i] · f'   with f' computed from \`saved[i]\`: the input x[i] or the output y[i], whichever serves better
+// All arrays are dense, of the same shape, four elements an invocation. What the last vector holds beyond the data is computed too and
+// lands in the padding of the output's memory. The function is the template parameter that is true; INTEGER makes the elements integers.
+// Dispatch: ceil(vectors / 64) workgroups, folded into x and y.
+// Logarithm, sine, cosine, tanh and erf are our own: WGSL promises few digits for them, and drivers differ at 0, infinity and NaN.
+
+//---- functions
+const NEG = false; //#param
+const ABS = false; //#param
+const SIGN = false; //#param
+const SQUARE = false; //#param
+const RELU = false; //#param
+const CLAMP = false; //#param
+const EXP = false; //#param
+const LOG = false; //#param
+const SQRT = false; //#param
+const RSQRT = false; //#param
+const RECIPROCAL = false; //#param
+const SIN = false; //#param
+const COS = false; //#param
+const TANH = false; //#param
+const SIGMOID = false; //#param
+const SILU = false; //#param
+const SOFTPLUS = false; //#param
+const ERF = false; //#param
+const GELU = false; //#param
+const GELU_TANH = false; //#param
+const FLOOR = false; //#param
+const CEIL = false; //#param
+const ROUND = false; //#param
+const IS_NAN = false; //#param
+const LOGICAL_NOT = false; //#param
+//---- conversions
+const FLOAT_TO_I32 = false; //#param
+const FLOAT_TO_U32 = false; //#param
+const FLOAT_TO_BOOL = false; //#param
+const I32_TO_FLOAT = false; //#param
+const U32_TO_FLOAT = false; //#param
+const INTEGER_TO_BOOL = false; //#param
+//---- elements are i32 (or u32, where a function allows it) instead of f32
+const INTEGER = false; //#param
+
+struct Params {
+  vectors: u32,
+  // Limits of clamp, as bits of the element type.
+  low: u32,
+  high: u32,
+  // 0x80000000 for i32: flips signed order into unsigned order. 0 for u32.
+  signBit: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4u>;
+@group(0) @binding(2) var<storage, read> x: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(3) var<storage, read> saved: array<vec4f>;
+
+const ONE = 0x3f800000u;
+const INFINITY = 0x7f800000u;
+const NAN = 0x7fc00000u;
+
+fn linear_index(id: vec3u, groups: vec3u) -> u32 {
+  return id.x + id.y * groups.x * 64u;
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  y[i] = value(x[i]);
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  dx[i] = slope(dy[i], saved[i]);
+}
+
+// f of four elements, bits in and out.
+fn value(in: vec4u) -> vec4u {
+  let v = bitcast<vec4f>(in);
+  let magnitude = in & vec4u(0x7fffffffu);
+  var out = v;
+  var bits = in;
+  //#if NEG
+  out = -v;
+  bits = ~in + 1u;
+  //#end
+  //#if ABS
+  out = abs(v);
+  bits = bitcast<vec4u>(abs(bitcast<vec4i>(in)));
+  //#end
+  //#if SIGN
+  out = select(vec4f(0.0), vec4f(1.0), v > vec4f(0.0)) - select(vec4f(0.0), vec4f(1.0), v < vec4f(0.0));
+  bits = bitcast<vec4u>(sign(bitcast<vec4i>(in)));
+  //#end
+  //#if SQUARE
+  out = v * v;
+  bits = in * in;
+  //#end
+  // Written with select: max(NaN, 0) would be 0.
+  //#if RELU
+  out = select(v, vec4f(0.0), v < vec4f(0.0));
+  bits = bitcast<vec4u>(max(bitcast<vec4i>(in), vec4i(0)));
+  //#end
+  //#if CLAMP
+  let low = vec4u(params.low);
+  let high = vec4u(params.high);
+  out = select(v, bitcast<vec4f>(low), v < bitcast<vec4f>(low));
+  out = select(out, bitcast<vec4f>(high), out > bitcast<vec4f>(high));
+  let flip = vec4u(params.signBit);
+  bits = min(max(in ^ flip, low ^ flip), high ^ flip) ^ flip;
+  //#end
+  //#if EXP
+  out = exp(v);
+  //#end
+  //#if LOG
+  out = logarithm(v);
+  //#end
+  //#if SQRT
+  out = sqrt(v);
+  //#end
+  //#if RSQRT
+  out = inverseSqrt(v);
+  //#end
+  //#if RECIPROCAL
+  out = 1.0 / v;
+  //#end
+  //#if SIN
+  out = sine(v, 0u);
+  //#end
+  //#if COS
+  out = sine(v, 1u);
+  //#end
+  //#if TANH
+  out = hyperbolic_tangent(v);
+  //#end
+  //#if SIGMOID
+  out = 1.0 / (1.0 + exp(-v));
+  //#end
+  //#if SILU
+  out = v / (1.0 + exp(-v));
+  //#end
+  // log(1 + e^v) = max(v, 0) + log1p(e^-|v|)
+  //#if SOFTPLUS
+  out = select(vec4f(0.0), v, v > vec4f(0.0)) + log_of_one_plus(exp(-abs(v)));
+  //#end
+  //#if ERF
+  out = error_function(v);
+  //#end
+  //#if GELU
+  out = v * normal_cdf(v);
+  //#end
+  // v/2 (1 + tanh u) = v · sigmoid(2u)
+  //#if GELU_TANH
+  out = v / (1.0 + gelu_power(v));
+  //#end
+  //#if FLOOR
+  out = floor(v);
+  //#end
+  //#if CEIL
+  out = ceil(v);
+  //#end
+  //#if ROUND
+  out = round(v);
+  //#end
+  //#if !INTEGER
+  bits = bitcast<vec4u>(out);
+  //#end
+  //#if IS_NAN
+  bits = select(vec4u(0u), vec4u(1u), magnitude > vec4u(INFINITY));
+  //#end
+  //#if LOGICAL_NOT && !INTEGER
+  bits = select(vec4u(0u), vec4u(1u), magnitude == vec4u(0u));
+  //#end
+  //#if LOGICAL_NOT && INTEGER
+  bits = select(vec4u(0u), vec4u(1u), in == vec4u(0u));
+  //#end
+  // Conversions saturate; NaN becomes 0 (and true).
+  //#if FLOAT_TO_I32
+  bits = select(bitcast<vec4u>(vec4i(v)), vec4u(0u), magnitude > vec4u(INFINITY));
+  //#end
+  //#if FLOAT_TO_U32
+  bits = select(vec4u(v), vec4u(0u), magnitude > vec4u(INFINITY));
+  //#end
+  //#if FLOAT_TO_BOOL
+  bits = select(vec4u(1u), vec4u(0u), magnitude == vec4u(0u));
+  //#end
+  //#if I32_TO_FLOAT
+  bits = bitcast<vec4u>(vec4f(bitcast<vec4i>(in)));
+  //#end
+  //#if U32_TO_FLOAT
+  bits = bitcast<vec4u>(vec4f(in));
+  //#end
+  //#if INTEGER_TO_BOOL
+  bits = min(in, vec4u(1u));
+  //#end
+  return bits;
+}
+
+// g · f', where s is what the op saved.
+fn slope(g: vec4f, s: vec4f) -> vec4f {
+  var out = g;
+  //#if ABS // s = x
+  out = select(vec4f(0.0), g, s > vec4f(0.0)) - select(vec4f(0.0), g, s < vec4f(0.0));
+  //#end
+  //#if SQUARE // s = x
+  out = 2.0 * g * s;
+  //#end
+  //#if RELU // s = y
+  out = select(g, vec4f(0.0), s <= vec4f(0.0));
+  //#end
+  //#if CLAMP // s = x
+  let inside = (s >= vec4f(bitcast<f32>(params.low))) & (s <= vec4f(bitcast<f32>(params.high)));
+  out = select(vec4f(0.0), g, inside);
+  //#end
+  //#if SQRT // s = y
+  out = g / (2.0 * s);
+  //#end
+  //#if RSQRT // s = y
+  out = -0.5 * g * (s * s * s);
+  //#end
+  //#if RECIPROCAL // s = y
+  out = -g * (s * s);
+  //#end
+  //#if SIN // s = x
+  out = g * sine(s, 1u);
+  //#end
+  //#if COS // s = x
+  out = -g * sine(s, 0u);
+  //#end
+  //#if TANH // s = y
+  out = g * (1.0 - s * s);
+  //#end
+  //#if SIGMOID // s = y
+  out = g * ((1.0 - s) * s);
+  //#end
+  // σ(x) (1 + x (1 - σ(x))), and 1 - σ(x) = σ(-x)
+  //#if SILU // s = x
+  out = g / (1.0 + exp(-s)) * (1.0 + s / (1.0 + exp(s)));
+  //#end
+  //#if SOFTPLUS // s = x
+  out = g / (1.0 + exp(-s));
+  //#end
+  //#if ERF // s = x; 2/√π e^-x²
+  out = g * 1.1283791670955126 * exp(-s * s);
+  //#end
+  // Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π)
+  //#if GELU // s = x
+  out = g * (normal_cdf(s) + s * (0.3989422804014327 * exp(-0.5 * s * s)));
+  //#end
+  // With p = e^(-2u) and σ = 1 / (1 + p): σ + x σ (1 - σ) 2u'. Beyond ±10, where x² could overflow, the second term is 0 in f32.
+  //#if GELU_TANH // s = x
+  let p = gelu_power(s);
+  let sigma = 1.0 / (1.0 + p);
+  let c = clamp(s, vec4f(-10.0), vec4f(10.0));
+  let change = c * sigma * (p * sigma) * (1.5957691216057308 + 0.21406859453372914 * (c * c));
+  out = select(g * (sigma + change), s, is_nan(s));
+  //#end
+  return out;
+}
+
+fn is_nan(v: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(INFINITY);
+}
+
+// ln v after musl's logf: v = 2^k (1 + f) with 1 + f in [√½, √2), then ln(1 + f) by a polynomial in (f / (2 + f))².
+fn logarithm(v: vec4f) -> vec4f {
+  let subnormal = v < vec4f(1.1754943508222875e-38);
+  let scaled = select(v, v * 33554432.0, subnormal);
+  let shifted = bitcast<vec4u>(scaled) + (ONE - 0x3f3504f3u);
+  let k = vec4f(bitcast<vec4i>(shifted >> vec4u(23u)) - 127) - select(vec4f(0.0), vec4f(25.0), subnormal);
+  let f = bitcast<vec4f>((shifted & vec4u(0x007fffffu)) + 0x3f3504f3u) - 1.0;
+  let s = f / (2.0 + f);
+  let z = s * s;
+  let w = z * z;
+  let r = z * (0.66666662693 + w * 0.28498786688) + w * (0.40000972152 + w * 0.24279078841);
+  let half = 0.5 * f * f;
+  let finite = (s * (half + r) + k * 9.0580006145e-6 - half) + f + k * 0.69313812256;
+  // Above the largest finite number (infinity, NaN) the argument itself; 0 gives -infinity, negative numbers NaN.
+  var bits = select(bitcast<vec4u>(finite), bitcast<vec4u>(v), bitcast<vec4u>(v) >= vec4u(INFINITY));
+  bits = select(bits, vec4u(NAN), v < vec4f(0.0));
+  bits = select(bits, vec4u(INFINITY | 0x80000000u), v == vec4f(0.0));
+  return bitcast<vec4f>(bits);
+}
+
+// ln(1 + e) for e in [0, 1]: 2 artanh(s) with s = e / (2 + e), by its series.
+fn log_of_one_plus(e: vec4f) -> vec4f {
+  let s = e / (2.0 + e);
+  let z = s * s;
+  var r = z * 0.06666666667 + 0.07692307692;
+  r = r * z + 0.09090909091;
+  r = r * z + 0.11111111111;
+  r = r * z + 0.14285714286;
+  r = r * z + 0.2;
+  r = r * z + 0.33333333333;
+  return 2.0 * s + 2.0 * s * (z * r);
+}
+
+// Sine of v + quarter · π/2, after Cephes: the nearest multiple of π/2 is taken off in three parts, the rest is within ±π/4. Good to a few
+// units in the last place (of 1, near the zeros) while |v| < 2^15; beyond it is the driver's.
+fn sine(v: vec4f, quarter: u32) -> vec4f {
+  let far = abs(v) >= vec4f(32768.0);
+  let near = select(v, vec4f(0.0), far);
+  let k = round(near * 0.6366197723675814);
+  let r = ((near - k * 1.5703125) - k * 4.837512969970703125e-4) - k * 7.54978995489188216e-8;
+  let z = r * r;
+  let s = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * r + r;
+  let c = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
+  let q = bitcast<vec4u>(vec4i(k)) + quarter;
+  let size = select(s, c, (q & vec4u(1u)) == vec4u(1u));
+  var out = select(size, -size, (q & vec4u(2u)) == vec4u(2u));
+  if (any(far)) {
+    let angle = v + f32(quarter) * 1.5707963267948966;
+    out = select(out, sin(angle), far);
+  }
+  let endless = (bitcast<vec4u>(v) & vec4u(INFINITY)) == vec4u(INFINITY);
+  return bitcast<vec4f>(select(bitcast<vec4u>(out), vec4u(NAN), endless));
+}
+
+// After Cephes: x + x³ P(x²) near 0, else 1 - 2 / (e^2|x| + 1). Arguments beyond ±15 would overflow e^2|x| and are 1 anyway.
+fn hyperbolic_tangent(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(15.0));
+  let z = v * v;
+  var near = -5.70498872745e-3 * z + 2.06390887954e-2;
+  near = near * z - 5.37397155531e-2;
+  near = near * z + 1.33314422036e-1;
+  near = near * z - 3.33332819422e-1;
+  near = near * z * v + v;
+  let far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
+  let out = select(select(far, -far, v < vec4f(0.0)), near, a < vec4f(0.625));
+  return select(out, v, is_nan(v));
+}
+
+// erf to about one unit in the last place, after N. Juffa's minimax polynomials: x + x P(x²) near 0, else 1 - e^Q(|x|). From 4 on it is 1.
+fn error_function(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(4.0));
+  let z = a * a;
+  var q = (-1.72853470e-5 * a + 3.83197126e-4) * z + (-3.88396438e-3 * a + 2.42546219e-2);
+  q = q * a - 1.06777877e-1;
+  q = q * a - 6.34846687e-1;
+  q = q * a - 1.28717512e-1;
+  q = q * a - a;
+  let far = 1.0 - exp(q);
+  var p = -5.96761703e-4 * z + 4.99119423e-3;
+  p = p * z - 2.67681349e-2;
+  p = p * z + 1.12819925e-1;
+  p = p * z - 3.76125336e-1;
+  p = p * z + 1.28379166e-1;
+  let near = p * a + a;
+  let size = select(far, near, a <= vec4f(0.927734375));
+  return select(select(size, -size, v < vec4f(0.0)), v, is_nan(v));
+}
+
+// Φ, the distribution function of a standard normal.
+fn normal_cdf(v: vec4f) -> vec4f {
+  return 0.5 + 0.5 * error_function(v * 0.7071067811865476);
+}
+
+// e^(-2u) with the u of the tanh form of GELU (Hendrycks and Gimpel, arXiv 1606.08415): u = √(2/π) (x + 0.044715 x³). At ±10 it nears the
+// ends of f32, and the results no longer change.
+fn gelu_power(v: vec4f) -> vec4f {
+  let c = clamp(v, vec4f(-10.0), vec4f(10.0));
+  return exp(-c * (1.5957691216057308 + 0.07135481282553224 * (c * c)));
 }
 `,
 } as const;

@@ -1,2 +1,7 @@
+export { amax, amin, argmax, argmin } from "./reduce/extreme.ts";
 export type { ReduceOptions } from "./reduce/fold.ts";
-export { mean, sum } from "./reduce/sum.ts";
+export { logsumexp } from "./reduce/logsumexp.ts";
+export { std, variance } from "./reduce/moments.ts";
+export { norm } from "./reduce/norm.ts";
+export { mean, prod, sum } from "./reduce/sum.ts";
+export { all, any } from "./reduce/truth.ts";

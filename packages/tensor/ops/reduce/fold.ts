@@ -1,6 +1,7 @@
 import type { KernelFamily } from "../../device/device.ts";
 import { kernel } from "../../device/kernel.ts";
 import type { DType } from "../../dtype.ts";
+import { DTypeError } from "../../errors.ts";
 import { collapse, eight, normalizeAxes, type Shape, sizeOf } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import { empty } from "../copy.ts";
@@ -32,8 +33,20 @@ export const COMBINE = { add: 0, multiply: 1, addIntegers: 2, max: 3 } as const;
 /** What is done to each total after the fold. */
 export const FINISH = { none: 0, scale: 1, sqrt: 2, log: 3, value: 4, invert: 5, not: 6 } as const;
 
-/** Flags that say how elements are ordered, for `MAP.key`, `MAP.place` and `FINISH.value`. */
+/** Flags that say what elements are and which is wanted: the greatest, or the `least`, of themselves or of their `abs`olute values. */
 export const ORDER = { i32: 1, u32: 2, least: 4, abs: 8 } as const;
+
+/** The flag of a dtype; none for f32. */
+export function orderOf(dtype: DType): number {
+  return dtype === "f32" ? 0 : dtype === "i32" ? ORDER.i32 : ORDER.u32;
+}
+
+/** A check for ops that make no sense on integers. */
+export function expectFloat(name: string): (inputs: readonly Tensor[]) => void {
+  return ([x]) => {
+    if (x!.dtype !== "f32") throw new DTypeError(`${name}: expected an f32 tensor but found ${x!.dtype}; convert with to("f32")`);
+  };
+}
 
 /** One reduction, as `shaders/reduce.wgsl` knows it. */
 export interface Fold {

@@ -1,14 +1,8 @@
 import { apply } from "../../autograd/apply.ts";
 import type { Op } from "../../autograd/node.ts";
-import { DTypeError } from "../../errors.ts";
 import type { Tensor } from "../../tensor.ts";
-import { expand, reshape } from "../view.ts";
-import { COMBINE, fold, type ReduceOptions, reducedShape } from "./fold.ts";
-
-/** A gradient of a reduction's result, repeated along the axes that were reduced. A view. */
-export function spread(gradient: Tensor, x: Tensor, options: ReduceOptions): Tensor {
-  return expand(reshape(gradient, reducedShape(x.shape, { ...options, keepDims: true }).shape), x.shape);
-}
+import { COMBINE, expectFloat, fold, MAP, type ReduceOptions, reducedShape } from "./fold.ts";
+import { elementGradient, KIND, spread } from "./gradient.ts";
 
 const sumOp: Op<ReduceOptions> = {
   name: "sum",
@@ -17,12 +11,12 @@ const sumOp: Op<ReduceOptions> = {
     if (x!.dtype === "f32") return [fold(x!, shape, { combine: COMBINE.add })];
     return [fold(x!, shape, { combine: COMBINE.addIntegers, dtype: x!.dtype === "bool" ? "i32" : x!.dtype })];
   },
-  gradient: ({ inputs, attributes, gradients }) => [spread(gradients[0]!, inputs[0]!, attributes)],
+  gradient: ({ inputs: [x], attributes, gradients }) => [spread(gradients[0]!, x!, attributes)],
 };
 
 /**
- * Sum over axes, of f32, i32, u32 or bool (which counts). Added pairwise: the rounding error grows with the logarithm of the number of
- * elements.
+ * Sum over axes, of f32, i32, u32 or bool (which counts). Floats are added pairwise: the rounding error grows with the logarithm of how
+ * many there are.
  *
  * @example
  * ```ts
@@ -36,9 +30,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 const meanOp: Op<ReduceOptions> = {
   name: "mean",
-  check([x]) {
-    if (x!.dtype !== "f32") throw new DTypeError(`mean: expected an f32 tensor but found ${x!.dtype}`);
-  },
+  check: expectFloat("mean"),
   forward([x], options) {
     const shape = reducedShape(x!.shape, options);
     return [fold(x!, shape, { combine: COMBINE.add, scale: 1 / shape.length })];
@@ -51,4 +43,22 @@ const meanOp: Op<ReduceOptions> = {
 /** Mean over axes; NaN over no elements. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return apply(meanOp, [x], options);
+}
+
+const prodOp: Op<ReduceOptions> = {
+  name: "prod",
+  check: expectFloat("prod"),
+  forward: ([x], options) => [fold(x!, reducedShape(x!.shape, options), { combine: COMBINE.multiply })],
+  /** The product of the other elements: with one zero among them only it has a gradient, with two nothing has. */
+  gradient({ inputs: [x], attributes: options, gradients }) {
+    const shape = reducedShape(x!.shape, options);
+    const y = fold(x!, shape, { map: MAP.zeroAsOne, combine: COMBINE.multiply });
+    const extra = fold(x!, shape, { map: MAP.isZero, combine: COMBINE.addIntegers, dtype: "u32" });
+    return [elementGradient(KIND.product, x!, { options, gradient: gradients[0]!, y, extra })];
+  },
+};
+
+/** Product over axes; 1 over no elements. */
+export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return apply(prodOp, [x], options);
 }
