@@ -7,3 +7,6 @@ export * from "./data/stroke_bins.ts";
 export * from "./data/tokenizer.ts";
 export * from "./data/word.ts";
 export * from "./data/word_bank.ts";
+export * from "./generate.ts";
+export * from "./train.ts";
+export * from "./transformer.ts";

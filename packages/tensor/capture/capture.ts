@@ -17,8 +17,8 @@ import { isLasting, Recording } from "./recording.ts";
 /** What a captured step takes: tensors on the GPU, or host values, which each run writes into the plan's own input memory. */
 export type StepInput = Tensor | HostTensor;
 
-// biome-ignore lint/suspicious/noConfusingVoidType: a step without a return statement has the type void
 /** What a step may return: a tensor, nothing, or lists and records of such. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a step without a return statement has the type void
 export type StepOutput = Tensor | undefined | void | readonly StepOutput[] | { readonly [name: string]: StepOutput };
 
 /** Options of {@link capture}. */

@@ -1,0 +1,184 @@
+import {
+  AdamW,
+  type CapturedStep,
+  capture,
+  crossEntropy,
+  type HostTensor,
+  noGrad,
+  type OptimizerState,
+  type StateDict,
+  StepLR,
+  type Tensor,
+} from "@cursive/tensor";
+import type { Batch, Split, WordDataset } from "./data/dataset.ts";
+import type { Transformer } from "./transformer.ts";
+
+/** How a model is trained. The defaults are the PyTorch original's. */
+export interface TrainOptions {
+  /** Sequences a step. Default 32. */
+  readonly batchSize?: number;
+  /** Default 1e-2. */
+  readonly lr?: number;
+  /** Decay of all parameters. Default 1e-4. */
+  readonly weightDecay?: number;
+  /** Default [0.9, 0.99]. */
+  readonly betas?: readonly [number, number];
+  /** The rate is multiplied by `gamma` every `stepSize` steps. Default 0.333 every 33,000. */
+  readonly schedule?: { readonly stepSize: number; readonly gamma: number };
+  /** Scale gradients down to this norm. Default: not at all. */
+  readonly maxGradNorm?: number;
+  /** Batches an evaluation takes, and sequences in each. Default 10 of 100. */
+  readonly evaluation?: { readonly batches: number; readonly batchSize: number };
+  /** Called while the step's shaders compile, which takes longer than anything else the first time. */
+  readonly onCompile?: (done: number, total: number) => void;
+}
+
+/** What one training step did. */
+export interface StepReport {
+  /** Steps taken so far, this one included. */
+  readonly step: number;
+  /** Mean cross-entropy over all targets, padding included, before the step's change: the original's definition. */
+  readonly loss: number;
+  readonly lr: number;
+  /** Wall time between this step's end and the last one's. */
+  readonly milliseconds: number;
+}
+
+/** Losses on fixed batches of a split. */
+export interface Evaluation {
+  /** Over all targets, padding included, as the original counts. */
+  readonly loss: number;
+  /** Over targets that are ink or END: what the padding does not flatter. */
+  readonly lossReal: number;
+}
+
+/** Everything a run needs to go on where it was. */
+export interface TrainerState {
+  readonly step: number;
+  readonly model: StateDict;
+  readonly optimizer: OptimizerState;
+}
+
+type StepInputs = [tokens: HostTensor, targets: HostTensor, context: HostTensor];
+
+/**
+ * The original's training loop: AdamW with a step schedule on augmented batches. The step is captured; the next batch is drawn while the
+ * GPU works, and a loss is read one step late, so nothing waits for anything.
+ *
+ * @example
+ * ```ts
+ * const trainer = new Trainer(model, { dataset, batchSize: 16 });
+ * for await (const { step, loss } of trainer.run({ until: 1000 })) console.log(step, loss);
+ * console.log(await trainer.evaluate("test"));
+ * ```
+ */
+export class Trainer {
+  readonly model: Transformer;
+  readonly dataset: WordDataset;
+  readonly optimizer: AdamW;
+  readonly #schedule: StepLR;
+  readonly #batchSize: number;
+  readonly #evaluation: { readonly batches: number; readonly batchSize: number };
+  readonly #train: CapturedStep<StepInputs, Tensor>;
+  readonly #evaluate: CapturedStep<StepInputs, { loss: Tensor; lossReal: Tensor }>;
+  #step = 0;
+
+  constructor(model: Transformer, options: TrainOptions & { readonly dataset: WordDataset }) {
+    const { lr = 1e-2, weightDecay = 1e-4, betas = [0.9, 0.99], schedule = { stepSize: 33_000, gamma: 0.333 }, onCompile } = options;
+    this.model = model;
+    this.dataset = options.dataset;
+    this.#batchSize = options.batchSize ?? 32;
+    this.#evaluation = options.evaluation ?? { batches: 10, batchSize: 100 };
+    this.optimizer = new AdamW(model.parameters(), { lr, weightDecay, betas, eps: 1e-8, maxGradNorm: options.maxGradNorm });
+    this.#schedule = new StepLR(this.optimizer, schedule);
+    this.#train = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#trainStep(tokens, targets, context), { onCompile });
+    this.#evaluate = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#losses(tokens, targets, context));
+  }
+
+  /** Steps taken. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /**
+   * Trains until `until` steps have been taken in all, or `signal` asks to stop; then every step taken has been reported.
+   */
+  async *run(options: { readonly until: number; readonly signal?: AbortSignal }): AsyncGenerator<StepReport> {
+    let waiting: { step: number; lr: number; loss: Tensor } | undefined;
+    let last = performance.now();
+    const report = async ({ step, lr, loss }: { step: number; lr: number; loss: Tensor }): Promise<StepReport> => {
+      const value = await loss.item();
+      const now = performance.now();
+      const milliseconds = now - last;
+      last = now;
+      return { step, loss: value, lr, milliseconds };
+    };
+    let batch = this.#step < options.until ? this.#batch(this.#step) : undefined;
+    while (batch && !options.signal?.aborted) {
+      const { lr } = this.optimizer;
+      const loss = await this.#train(...batch);
+      this.#schedule.step();
+      this.#step++;
+      batch = this.#step < options.until ? this.#batch(this.#step) : undefined; // while the GPU works
+      if (waiting) yield await report(waiting);
+      waiting = { step: this.#step, lr, loss };
+    }
+    if (waiting) yield await report(waiting);
+  }
+
+  /** Mean losses over the first batches of a split; the same ones each time, so that evaluations can be compared. */
+  async evaluate(split: Split): Promise<Evaluation> {
+    const { batches, batchSize } = this.#evaluation;
+    const total = { loss: 0, lossReal: 0 };
+    for (let step = 0; step < batches; step++) {
+      const inputs = this.#inputs(this.dataset.batch({ step, batchSize, split }), batchSize);
+      const { loss, lossReal } = await this.#evaluate(...inputs);
+      total.loss += (await loss.item()) / batches;
+      total.lossReal += (await lossReal.item()) / batches;
+    }
+    return total;
+  }
+
+  /** Reads everything back that {@link restore} needs. Between runs only. */
+  async state(): Promise<TrainerState> {
+    return { step: this.#step, model: await this.model.stateDict(), optimizer: await this.optimizer.stateDict() };
+  }
+
+  /** Goes back to a state. @throws TensorError if it belongs to another model. */
+  restore(state: TrainerState): void {
+    this.model.loadStateDict(state.model);
+    this.optimizer.loadStateDict(state.optimizer);
+    this.#step = state.step;
+    this.#schedule.stepCount = state.step;
+  }
+
+  #trainStep(tokens: Tensor, targets: Tensor, context: Tensor): Tensor {
+    this.optimizer.zeroGrad();
+    const { loss } = this.model.forward(tokens, context, targets);
+    loss!.backward();
+    this.optimizer.step();
+    return loss!;
+  }
+
+  #losses(tokens: Tensor, targets: Tensor, context: Tensor): { loss: Tensor; lossReal: Tensor } {
+    return noGrad(() => {
+      const { logits } = this.model.forward(tokens, context);
+      const each = crossEntropy(logits, targets, { reduction: "none" }); // (B, T)
+      const real = targets.ne(this.dataset.tokenizer.padToken).to("f32");
+      return { loss: each.mean(), lossReal: each.mul(real).sum().div(real.sum()) };
+    });
+  }
+
+  #batch(step: number): StepInputs {
+    return this.#inputs(this.dataset.batch({ step, batchSize: this.#batchSize, split: "train" }), this.#batchSize);
+  }
+
+  #inputs(batch: Batch, batchSize: number): StepInputs {
+    const sequence = [batchSize, this.dataset.maxLength];
+    return [
+      { shape: sequence, dtype: "i32", data: batch.tokens },
+      { shape: sequence, dtype: "i32", data: batch.targets },
+      { shape: [batchSize, this.dataset.contextLength], dtype: "i32", data: batch.context },
+    ];
+  }
+}
