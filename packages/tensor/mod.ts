@@ -12,6 +12,7 @@ export { nearest } from "./nn/nearest.ts";
 export { Parameter } from "./nn/parameter.ts";
 export { type AttentionOptions, scaledDotProductAttention } from "./ops/attention.ts";
 export { full } from "./ops/copy.ts";
+export { embedding } from "./ops/embedding.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";
 export { Optimizer, type OptimizerOptions, type OptimizerState } from "./optim/optimizer.ts";
 export { CosineLR, LambdaLR, LinearLR, StepLR } from "./optim/schedule.ts";

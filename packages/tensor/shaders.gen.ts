@@ -571,15 +571,15 @@ struct Params {
   chunk: u32,
   chunks: u32,
   bins: u32,
-  /** The digit is (key >> shift) & mask. */
+  // The digit is (key >> shift) & mask.
   shift: u32,
   mask: u32,
-  /** Whether places are still in their natural order, so that \`order\` is not read. */
+  // Whether places are still in their natural order, so that \`order\` is not read.
   first: u32,
-  /** How keys become sortable: 0: min(key, limit), 1: f32, 2: i32, 3: u32. */
+  // How keys become sortable: 0: min(key, limit), 1: f32, 2: i32, 3: u32.
   kind: u32,
   limit: u32,
-  /** All ones for descending order, else 0. */
+  // All ones for descending order, else 0.
   flip: u32,
 }
 
@@ -599,7 +599,7 @@ const PARTS = 16u;
 var<workgroup> partial: array<u32, BINS * PARTS>;
 var<workgroup> first_of: array<u32, 2048>;
 
-/** An order-preserving map to u32: −0 equals 0, and every NaN is the greatest. */
+// An order-preserving map to u32: −0 equals 0, and every NaN is the greatest.
 fn sortable(bits: u32) -> u32 {
   if (params.kind == 0u) { return min(bits, params.limit); }
   if (params.kind == 3u) { return bits ^ params.flip; }
@@ -611,7 +611,7 @@ fn sortable(bits: u32) -> u32 {
   return key ^ params.flip;
 }
 
-/** The place that stands at \`i\` of a row so far. */
+// The place that stands at \`i\` of a row so far.
 fn place_at(row: u32, i: u32) -> u32 {
   if (params.first != 0u) { return i; }
   return order[row * params.n + i];
@@ -724,7 +724,7 @@ struct Params {
   size: u32,
   n: u32,
   vocab: u32,
-  /** inner / VEC */
+  // inner / VEC
   columns: u32,
   missing: u32,
 }
@@ -1417,7 +1417,7 @@ struct Params {
   n: u32,
   vocab: u32,
   outer: u32,
-  /** inner / VEC */
+  // inner / VEC
   columns: u32,
   tile: u32,
   tiles: u32,
@@ -1435,7 +1435,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> out4: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> out1: array<f32>;
 
-/** Column \`column\` of the row at place \`place\` of the sorted order. */
+// Column \`column\` of the row at place \`place\` of the sorted order.
 fn row_at(place: u32, column: u32) -> vec4f {
   let at = ((column / params.columns) * params.n + order[place]) * params.columns + column % params.columns;
   //#if VEC == 4
