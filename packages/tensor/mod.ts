@@ -19,3 +19,5 @@ export { CosineLR, LambdaLR, LinearLR, StepLR } from "./optim/schedule.ts";
 export { SGD, type SgdOptions } from "./optim/sgd.ts";
 export * from "./random/philox.ts";
 export { Tensor } from "./tensor.ts";
+export { linear, type LinearOptions } from "./ops/linear.ts";
+export { matmul } from "./ops/matmul.ts";

@@ -1,0 +1,135 @@
+import type { Param } from "../../device/command.ts";
+import type { Bindable } from "../../device/device.ts";
+import { kernel } from "../../device/kernel.ts";
+import { ALIGNMENT } from "../../device/memory.ts";
+import { BYTES } from "../../dtype.ts";
+import { broadcastShapes, collapse, eight } from "../../shape.ts";
+import { Tensor } from "../../tensor.ts";
+import { dense, empty } from "../copy.ts";
+import { plan } from "./plan.ts";
+import { describe, type Problem } from "./problem.ts";
+
+/** A product of matrices with what may be fused to it. */
+export interface Product {
+  /** `[.., M, K]`, any strides. */
+  readonly a: Tensor;
+  /** `[.., K, N]`, any strides; batch axes broadcast. */
+  readonly b: Tensor;
+  /** `[N]`, added to every row. */
+  readonly bias?: Tensor | undefined;
+  /** Applied after the bias: GELU in its tanh form. */
+  readonly activation?: "gelu" | undefined;
+  /** Added last, of the result's shape. */
+  readonly residual?: Tensor | undefined;
+  /** Ask for `rowSums`; only for operands without batch axes. */
+  readonly rowSums?: boolean | undefined;
+}
+
+/** What {@link gemm} computes. */
+export interface ProductResult {
+  /** `activation(a·b + bias) + residual`, `[.., M, N]`. */
+  readonly out: Tensor;
+  /** `a·b + bias`, where there is an activation. */
+  readonly pre: Tensor | undefined;
+  /** Sums of `a`'s rows, `[M]`. */
+  readonly rowSums: Tensor | undefined;
+}
+
+/**
+ * Launches a matrix product. Shapes are the caller's to check. Sums run in a fixed order: the same inputs give the same bits.
+ *
+ * @example
+ * ```ts
+ * const { out, rowSums } = gemm({ a: dy.transpose(-1, -2), b: x, rowSums: true }); // gradients of a weight and its bias
+ * ```
+ */
+export function gemm(product: Product): ProductResult {
+  const { a, b, activation, rowSums = false } = product;
+  const { device } = a;
+  const problem = describe(a, b);
+  const { batches, m, n } = problem;
+  const chosen = plan(device, problem, { gelu: activation === "gelu", rowSums });
+
+  const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const shape = [...batch, a.shape.at(-2)!, n];
+  const size = batches * m * n;
+  // Row sums go behind the matrix in the same storage, at a place that a kernel can be bound to.
+  const rowSumsOffset = Math.ceil(size / (ALIGNMENT / BYTES)) * (ALIGNMENT / BYTES);
+  const slice = rowSums ? rowSumsOffset + m : size;
+  const result = empty([slice], { device });
+  const pre = activation ? empty(shape, { device }) : undefined;
+  const epilogue = epilogueOf(product, pre);
+
+  const isSplit = chosen.splits > 1;
+  const target = isSplit ? empty([chosen.splits * slice], { device }) : result;
+  device.run(chosen.kernel, {
+    bindings: { a: a.whole, b: b.whole, ...(isSplit ? epilogueOf({ a, b }) : epilogue).bindings, out: target },
+    params: {
+      ...operandParams(problem),
+      ...(isSplit ? epilogueOf({ a, b }) : epilogue).params,
+      splits: chosen.splits,
+      splitLength: chosen.splitLength,
+      outRow: n,
+      outSlice: slice,
+      rowSumsOffset,
+    },
+    workgroups: chosen.workgroups,
+  });
+  if (isSplit) {
+    device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu" }), {
+      bindings: { partials: target, ...epilogue.bindings, out: result },
+      params: { ...epilogue.params, size: slice, splits: chosen.splits, n, rows: batches * m, outRow: n },
+      workgroups: Math.ceil(slice / 64),
+    });
+  }
+  return {
+    out: new Tensor(device, result.storage, { shape, dtype: "f32" }),
+    pre,
+    rowSums: rowSums ? new Tensor(device, result.storage, { shape: [m], offset: rowSumsOffset, dtype: "f32" }) : undefined,
+  };
+}
+
+interface Epilogue {
+  readonly bindings: Readonly<Record<string, Bindable>>;
+  readonly params: Readonly<Record<string, number>>;
+}
+
+/** Bindings that a product does not use are bound to `a`: WebGPU knows no empty ones. */
+function epilogueOf({ a, bias, residual }: Product, pre?: Tensor): Epilogue {
+  const added = residual && asRows(residual);
+  return {
+    bindings: { bias: bias ? dense(bias) : a.whole, residual: (added?.tensor ?? a).whole, ...(pre && { pre }) },
+    params: {
+      hasBias: bias ? 1 : 0,
+      hasResidual: added ? 1 : 0,
+      residualOffset: added?.tensor.offset ?? 0,
+      residualRow: added?.row ?? 0,
+    },
+  };
+}
+
+/** A tensor whose leading axes form rows at one stride: itself, or else a dense copy. */
+function asRows(x: Tensor): { tensor: Tensor; row: number } {
+  const { shape, strides } = collapse(x.shape.slice(0, -1), [x.strides.slice(0, -1)]);
+  if (shape.length <= 1 && (x.strides.at(-1) === 1 || x.shape.at(-1) === 1)) return { tensor: x, row: strides[0]![0] ?? 0 };
+  return { tensor: dense(x), row: x.shape.at(-1)! };
+}
+
+function operandParams({ m, n, k, batches, batchShape, a, b }: Problem): Record<string, Param> {
+  return {
+    m,
+    n,
+    k,
+    aOffset: a.tensor.offset,
+    aRow: a.row,
+    aColumn: a.column,
+    bOffset: b.tensor.offset,
+    bRow: b.row,
+    bColumn: b.column,
+    batches,
+    batchRank: batchShape.length,
+    batchShape: eight(batchShape, 1),
+    aBatch: eight(a.batch, 0),
+    bBatch: eight(b.batch, 0),
+  };
+}

@@ -1,0 +1,51 @@
+// gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
+//   partials [splits, size] → out [size], size = rows · outRow (+ row sums behind the matrix, which get no epilogue)
+// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to `pre`.
+// Dispatch: ceil(size / 64) workgroups, folded into x and y.
+
+struct Params {
+  size: u32,
+  splits: u32,
+  n: u32,
+  rows: u32, // over all batches
+  outRow: u32,
+  hasBias: u32,
+  hasResidual: u32,
+  residualOffset: u32,
+  residualRow: u32,
+}
+
+const GELU = false; //#param
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partials: array<f32>;
+@group(0) @binding(2) var<storage, read> bias: array<f32>;
+@group(0) @binding(3) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+//#if GELU
+@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+
+// As in gemm_portable.
+fn gelu(x: f32) -> f32 {
+  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+}
+//#end
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  var value = 0.0;
+  for (var split = 0u; split < params.splits; split++) { value += partials[split * params.size + i]; }
+  let row = i / params.outRow;
+  let column = i % params.outRow;
+  if (row < params.rows && column < params.n) {
+    if (params.hasBias != 0u) { value += bias[column]; }
+    //#if GELU
+    pre[i] = value;
+    value = gelu(value);
+    //#end
+    if (params.hasResidual != 0u) { value += residual[params.residualOffset + row * params.residualRow + column]; }
+  }
+  out[i] = value;
+}
