@@ -17,7 +17,14 @@ export type ForwardPreHook<M, I extends readonly unknown[]> = (module: M, inputs
 /** Parameters by name, as `readSafetensors` gives them. */
 export type StateDict = Map<string, HostTensor>;
 
-type AnyModule = Module<readonly never[], unknown>;
+/** A module of whatever inputs and outputs: what a tree of modules is made of. */
+// biome-ignore lint/suspicious/noExplicitAny: inputs are contravariant, so no other type takes every module
+export type AnyModule = Module<any, any>;
+
+/** A hook as the registry keeps it; the types were checked at registration. */
+// biome-ignore lint/suspicious/noExplicitAny: the registry holds hooks of every module's own types
+type AnyHook = (module: any, inputs: any, output?: any) => any;
+
 let observer: ((module: AnyModule) => void) | undefined;
 
 /** Runs `body` and reports every module whose hooks mattered to it; a captured step is recorded anew when these change. */
@@ -45,8 +52,8 @@ export function observeModules<T>(seen: (module: AnyModule) => void, body: () =>
  * ```
  */
 export abstract class Module<I extends readonly unknown[] = readonly never[], O = unknown> {
-  readonly #forwardHooks = new Map<number, ForwardHook<this, I, O>>();
-  readonly #preHooks = new Map<number, ForwardPreHook<this, I>>();
+  readonly #forwardHooks = new Map<number, AnyHook>();
+  readonly #preHooks = new Map<number, AnyHook>();
   #nextHook = 0;
   #hookVersion = 0;
 
@@ -55,7 +62,7 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
 
   /** Runs the module: pre-hooks, `forward`, hooks, in the order of registration. Torch's `module(x)`. */
   call(...inputs: I): O {
-    observer?.(this as unknown as AnyModule);
+    observer?.(this);
     let given = inputs;
     for (const hook of [...this.#preHooks.values()]) given = hook(this, given) ?? given;
     let output = this.forward(...given);
@@ -65,7 +72,7 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
 
   /** True if someone watches this module: then its parent calls it on its own instead of through a fused kernel. */
   get isHooked(): boolean {
-    observer?.(this as unknown as AnyModule);
+    observer?.(this);
     return this.#forwardHooks.size + this.#preHooks.size > 0;
   }
 
@@ -84,7 +91,7 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
     return this.#register(this.#preHooks, hook);
   }
 
-  #register<H>(hooks: Map<number, H>, hook: H): HookHandle {
+  #register(hooks: Map<number, AnyHook>, hook: AnyHook): HookHandle {
     const id = this.#nextHook++;
     hooks.set(id, hook);
     this.#hookVersion++;
@@ -96,13 +103,13 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
   }
 
   /** The modules directly inside, by name. */
-  *namedChildren(): IterableIterator<[string, Module]> {
+  *namedChildren(): IterableIterator<[string, AnyModule]> {
     for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
   }
 
   /** This module (under the name `""`) and all inside it. */
-  *namedModules(prefix = ""): IterableIterator<[string, Module]> {
-    yield [prefix, this as unknown as Module];
+  *namedModules(prefix = ""): IterableIterator<[string, AnyModule]> {
+    yield [prefix, this];
     for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name));
   }
 
@@ -120,7 +127,7 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
   }
 
   /** A module by its dotted name. @throws TensorError that names the nearest ones. */
-  getSubmodule(path: string): Module {
+  getSubmodule(path: string): AnyModule {
     for (const [name, module] of this.namedModules()) if (name === path) return module;
     const names = [...this.namedModules()].map(([name]) => name).filter(Boolean);
     throw new TensorError(`Expected a module name but found '${path}'; nearest: ${nearest(path, names).join(", ")}`);
@@ -176,7 +183,7 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
 }
 
 /** Modules in a row, named `0`, `1`, … */
-export class ModuleList<M extends Module<never, unknown>> extends Module {
+export class ModuleList<M extends AnyModule> extends Module {
   readonly #items: readonly M[];
 
   constructor(items: Iterable<M>) {
@@ -184,8 +191,8 @@ export class ModuleList<M extends Module<never, unknown>> extends Module {
     this.#items = [...items];
   }
 
-  override *namedChildren(): IterableIterator<[string, Module]> {
-    for (const [i, item] of this.#items.entries()) yield [`${i}`, item as unknown as Module];
+  override *namedChildren(): IterableIterator<[string, AnyModule]> {
+    for (const [i, item] of this.#items.entries()) yield [`${i}`, item];
   }
 
   override *namedParameters(prefix = ""): IterableIterator<[string, Parameter]> {
