@@ -76,7 +76,7 @@ function launchCopy(target: Tensor, source: Tensor): void {
   const straight = shape.length <= 1 && strides.every((s) => (s[0] ?? 1) === 1) && target.isDense && source.isDense;
   if (straight) {
     target.device.run(kernel("copy", "straight"), {
-      bindings: { destination: target, source },
+      bindings: { destination4: target, source4: source },
       params: { size: target.size },
       workgroups: Math.ceil(target.size / 256),
     });
