@@ -113,11 +113,21 @@ interface Form {
   readonly workgroups: (heads: number, rows: number) => number;
 }
 
-function chooseForm(_device: Device, { headSize, isAligned }: { headSize: number; isAligned: boolean }): Form {
-  const defines = { D4: Math.ceil(headSize / 4), VEC4: isAligned };
+function chooseForm(device: Device, { headSize, isAligned }: { headSize: number; isAligned: boolean }): Form {
+  const portable = { D4: Math.ceil(headSize / 4), VEC4: isAligned };
+  const rowDots = kernel("attention_portable", "row_dots", portable);
+  if (device.family === "panel" && isAligned && headSize <= 64 && [4, 8, 16].includes(device.subgroupSize)) {
+    const SG = device.subgroupSize;
+    const defines = { D4: headSize / 4, SG, R: 2, B: 4 };
+    return {
+      kernel: (entry) => kernel("attention_panel", entry, defines),
+      rowDots,
+      workgroups: (heads, rows) => heads * Math.ceil(rows / (SG * defines.R)),
+    };
+  }
   return {
-    kernel: (entry) => kernel("attention_portable", entry, defines),
-    rowDots: kernel("attention_portable", "row_dots", defines),
+    kernel: (entry) => kernel("attention_portable", entry, portable),
+    rowDots,
     workgroups: (heads, rows) => Math.ceil((heads * rows) / 64),
   };
 }
