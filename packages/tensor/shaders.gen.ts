@@ -1592,6 +1592,170 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   out[i] = value;
 }
 `,
+  layer_norm: `// layer_norm — normalises rows of x [rows, length] to mean 0 and variance 1 (Ba, Kiros and Hinton, arXiv 1607.06450).
+//   forward:    y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + eps); writes mean and rstd too
+//   backward:   dx = rstd · (v − mean(v) − x̂ · mean(v · x̂)), v = dy · weight, x̂ = (x − mean) · rstd
+//   parameters: partial[split, 0, c] = Σ dy · x̂ and partial[split, 1, c] = Σ dy over the split's rows; columns padded to \`width\`, zeros there
+// The variance takes a second pass: E[x²] − E[x]² would cancel. x and dy are rows of any stride, the rest is dense.
+// Forms of forward and backward:
+//   0  one invocation a row
+//   1  LANES = a whole subgroup a row; subgroups lie in order in a workgroup
+//   2  LANES of a workgroup a row, tree in workgroup memory
+// Dispatch: forward, backward rows · LANES invocations; parameters width · splits invocations in workgroups of 64; folded into x and y.
+
+//#if FORM == 1
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+//#end
+
+const FORM = 2u; //#param
+const LANES = 16u; //#param
+const WORKGROUP = 64u; //#param
+const WEIGHT = true; //#param
+const BIAS = true; //#param
+
+struct Params {
+  rows: u32,
+  length: u32,
+  xOffset: u32,
+  xStride: u32,
+  dyOffset: u32,
+  dyStride: u32,
+  eps: f32,
+  width: u32,
+  splits: u32,
+  chunk: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(3) var<storage, read_write> rstd: array<f32>;
+@group(0) @binding(4) var<storage, read> x: array<f32>;
+@group(0) @binding(5) var<storage, read> weight: array<f32>;
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+
+@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(1) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(2) var<storage, read> saved_mean: array<f32>;
+@group(0) @binding(3) var<storage, read> saved_rstd: array<f32>;
+@group(0) @binding(6) var<storage, read> dy: array<f32>;
+
+var<workgroup> slots: array<f32, WORKGROUP>;
+
+/** Sum over the lanes of a row, the same in all of them. */
+fn row_sum(own: f32, local: u32) -> f32 {
+  var total = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { total += subgroupShuffleXor(total, step); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = total;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] += slots[local + step]; }
+    workgroupBarrier();
+  }
+  total = slots[local - local % LANES];
+  //#end
+  return total;
+}
+
+fn weight_of(c: u32) -> f32 {
+  //#if WEIGHT
+  return weight[c];
+  //#else
+  return 1.0;
+  //#end
+}
+
+fn bias_of(c: u32) -> f32 {
+  //#if BIAS
+  return bias[c];
+  //#else
+  return 0.0;
+  //#end
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let row = min(wanted, params.rows - 1u); // invocations beyond the end repeat the last row and write nothing
+  let lane = local % LANES;
+  let n = params.length;
+  let start = params.xOffset + row * params.xStride;
+  var sum = 0.0;
+  for (var c = lane; c < n; c += LANES) { sum += x[start + c]; }
+  let center = row_sum(sum, local) / f32(n);
+  var squares = 0.0;
+  for (var c = lane; c < n; c += LANES) {
+    let d = x[start + c] - center;
+    squares += d * d;
+  }
+  let scale = 1.0 / sqrt(row_sum(squares, local) / f32(n) + params.eps);
+  if (wanted >= params.rows) { return; }
+  for (var c = lane; c < n; c += LANES) { y[row * n + c] = (x[start + c] - center) * scale * weight_of(c) + bias_of(c); }
+  if (lane == 0u) {
+    mean[row] = center;
+    rstd[row] = scale;
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let row = min(wanted, params.rows - 1u);
+  let lane = local % LANES;
+  let n = params.length;
+  let start = params.xOffset + row * params.xStride;
+  let slope = params.dyOffset + row * params.dyStride;
+  let center = saved_mean[row];
+  let scale = saved_rstd[row];
+  var sum = 0.0;
+  var along = 0.0;
+  for (var c = lane; c < n; c += LANES) {
+    let v = dy[slope + c] * weight_of(c);
+    sum += v;
+    along += v * ((x[start + c] - center) * scale);
+  }
+  sum = row_sum(sum, local) / f32(n);
+  along = row_sum(along, local) / f32(n);
+  if (wanted >= params.rows) { return; }
+  for (var c = lane; c < n; c += LANES) {
+    let normalized = (x[start + c] - center) * scale;
+    dx[row * n + c] = scale * (dy[slope + c] * weight_of(c) - sum - normalized * along);
+  }
+}
+
+@compute @workgroup_size(64)
+fn parameters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.width * params.splits) { return; }
+  let c = i % params.width;
+  let split = i / params.width;
+  let end = min((split + 1u) * params.chunk, params.rows);
+  var for_weight = 0.0;
+  var for_bias = 0.0;
+  if (c < params.length) {
+    for (var row = split * params.chunk; row < end; row++) {
+      let slope = dy[params.dyOffset + row * params.dyStride + c];
+      for_weight += slope * ((x[params.xOffset + row * params.xStride + c] - saved_mean[row]) * saved_rstd[row]);
+      for_bias += slope;
+    }
+  }
+  partial[2u * split * params.width + c] = for_weight;
+  partial[(2u * split + 1u) * params.width + c] = for_bias;
+}
+`,
   linear: `// linear — what a linear layer's gradient needs besides matrix products.
 //   gelu_gradient: dPre = dOut · gelu'(pre), elementwise over \`size\` elements, all dense; gelu in its tanh form
 // Four elements an invocation. Dispatch: ceil(size / 256) workgroups, folded into x and y.
@@ -2217,6 +2381,8 @@ struct Params {
   width: u32,
   k: u32,
   pieces: u32,
+  // 8-bit digits that tell the places of a row apart.
+  placeDigits: u32,
   mapped: u32,
   // 1: f32, 2: i32, 3: u32.
   kind: u32,
@@ -2238,7 +2404,7 @@ var<workgroup> few_keys: array<u32, 1024>;
 var<workgroup> few_owners: array<u32, 1024>;
 var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> blocks: array<u32, 16>;
-var<workgroup> chosen: vec2u;
+var<workgroup> chosen: vec3u;
 var<workgroup> taken: atomic<u32>;
 
 /** An order-preserving map to u32: −0 equals 0, and every NaN is the greatest. */
@@ -2311,12 +2477,13 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   let begin = piece * share + min(piece, rest);
   let end = begin + share + select(0u, 1u, piece < rest);
 
-  // The k-th least (key, place), digit by digit from the top: four digits of the key, then four of the place, as far as needed.
+  // The k-th least (key, place), digit by digit from the top: four digits of the key, then those of the place. It stops once everything that
+  // agrees with the digits so far is wanted, mostly after two or three.
   var prefix = vec2u(0u);
   var wanted = params.k;
-  for (var digit = 0u; digit < 8u; digit++) {
-    let word = digit / 4u;
-    let shift = 24u - 8u * (digit % 4u);
+  for (var digit = 0u; digit < 4u + params.placeDigits; digit++) {
+    let word = select(0u, 1u, digit >= 4u);
+    let shift = 8u * (select(3u, 3u + params.placeDigits, word == 1u) - digit);
     for (var i = lane; i < 256u; i += LANES) { atomicStore(&histogram[i], 0u); }
     workgroupBarrier();
     for (var i = begin + lane; i < end; i += LANES) {
@@ -2344,11 +2511,16 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
         left -= atomicLoad(&histogram[i]);
         i++;
       }
-      chosen = vec2u(i, left);
+      chosen = vec3u(i, left, atomicLoad(&histogram[i]));
     }
     let choice = workgroupUniformLoad(&chosen);
     prefix[word] |= choice.x << shift;
     wanted = choice.y;
+    if (choice.z == wanted) {
+      prefix[word] |= (1u << shift) - 1u;
+      if (word == 0u) { prefix.y = 0xffffffffu; }
+      break;
+    }
   }
 
   // Whatever slots they get, the network puts the chosen ones in the only order there is.
@@ -2395,6 +2567,32 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
       places[w * params.k + i] = origin;
     }
   }
+}
+`,
+  triangle: `// triangle — keeps one triangle of every matrix and puts zeros elsewhere.
+//   mask: out[…, r, c] = x[…, r, c] where side · (c - r - diagonal) <= 0, else 0
+// x, out: [..., rows, columns], dense, 4-byte elements of any dtype. side is 1 for the lower triangle and -1 for the upper one.
+// Dispatch: ceil(size / 64) workgroups, folded into x and y.
+
+struct Params {
+  size: u32,
+  rows: u32,
+  columns: u32,
+  diagonal: i32,
+  side: i32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(2) var<storage, read> x: array<u32>;
+
+@compute @workgroup_size(64)
+fn mask(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  let row = i32(i / params.columns % params.rows);
+  let column = i32(i % params.columns);
+  out[i] = select(0u, x[i], params.side * (column - row - params.diagonal) <= 0);
 }
 `,
   unary: `// unary — a function of every element, and its gradient.
@@ -2781,6 +2979,84 @@ fn normal_cdf(v: vec4f) -> vec4f {
 fn gelu_power(v: vec4f) -> vec4f {
   let c = clamp(v, vec4f(-10.0), vec4f(10.0));
   return exp(-c * (1.5957691216057308 + 0.07135481282553224 * (c * c)));
+}
+`,
+  where: `// where — chooses between two elements by a condition, with broadcasting.
+//   vectors:  out[i] = condition[i] ? a[i] : b[i], all dense and of one shape; four elements an invocation
+//   elements: the same for any layout, one element an invocation
+// Elements are 4 bytes of any dtype, moved as bits; the condition is 0 or 1 in a u32. With A_NUMBER or B_NUMBER that operand is the
+// parameter \`number\` instead of an array. Shapes and strides come collapsed (at most 8 axes), in elements; strides of 0 broadcast.
+// What the last vector holds beyond the data is chosen too and lands in the padding of the output's memory.
+// Dispatch: ceil(size / 256) or ceil(size / 64) workgroups, folded into x and y.
+
+const A_NUMBER = false; //#param
+const B_NUMBER = false; //#param
+
+struct Params {
+  // Elements of the output.
+  size: u32,
+  rank: u32,
+  conditionOffset: u32,
+  aOffset: u32,
+  bOffset: u32,
+  number: u32,
+  shape: array<vec4u, 2>,
+  conditionStrides: array<vec4u, 2>,
+  aStrides: array<vec4u, 2>,
+  bStrides: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out4: array<vec4u>;
+@group(0) @binding(2) var<storage, read> condition4: array<vec4u>;
+@group(0) @binding(3) var<storage, read> a4: array<vec4u>;
+@group(0) @binding(4) var<storage, read> b4: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(2) var<storage, read> condition: array<u32>;
+@group(0) @binding(3) var<storage, read> a: array<u32>;
+@group(0) @binding(4) var<storage, read> b: array<u32>;
+
+fn linear_index(id: vec3u, groups: vec3u) -> u32 {
+  return id.x + id.y * groups.x * 64u;
+}
+
+@compute @workgroup_size(64)
+fn vectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (4u * i >= params.size) { return; }
+  var p = vec4u(params.number);
+  var q = p;
+  //#if !A_NUMBER
+  p = a4[i];
+  //#end
+  //#if !B_NUMBER
+  q = b4[i];
+  //#end
+  out4[i] = select(q, p, condition4[i] != vec4u(0u));
+}
+
+@compute @workgroup_size(64)
+fn elements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.size) { return; }
+  var rest = i;
+  var at = vec3u(params.conditionOffset, params.aOffset, params.bOffset);
+  for (var axis = params.rank; axis > 0u; axis--) {
+    let k = axis - 1u;
+    let n = params.shape[k / 4u][k % 4u];
+    let strides = vec3u(params.conditionStrides[k / 4u][k % 4u], params.aStrides[k / 4u][k % 4u], params.bStrides[k / 4u][k % 4u]);
+    at += (rest % n) * strides;
+    rest /= n;
+  }
+  var p = params.number;
+  var q = params.number;
+  //#if !A_NUMBER
+  p = a[at.y];
+  //#end
+  //#if !B_NUMBER
+  q = b[at.z];
+  //#end
+  out[i] = select(q, p, condition[at.x] != 0u);
 }
 `,
 } as const;
