@@ -37,7 +37,7 @@ export const coarseAugmentation: AugmentationRanges = {
   scaleX: [0.95, 1.05],
   scaleY: [0.95, 1.05],
   rotation: [-1, 1],
-  simplify: [0.009, 0.013],
+  simplify: [0.008, 0.012],
 };
 
 const order = ["shear", "scaleX", "scaleY", "rotation", "downsample", "simplify"] as const;

@@ -11,12 +11,12 @@ export interface StrokeBins {
 }
 
 /** Named {@linkcode StrokeBins}. */
-export type StrokeBinsName = "polar-151" | "polar-220-word" | "polar-61";
+export type StrokeBinsName = "polar-151" | "polar-220-word" | "polar-73";
 
 /**
  * - `polar-151` (455 tokens): the cursive transformer's, in the version this project follows. The default.
  * - `polar-220-word` (525 tokens): that of its later version, with finer directions and a WORD token.
- * - `polar-61` (145 tokens): 6° and 11 % steps, for small models on ink that was simplified to few, long segments.
+ * - `polar-73` (171 tokens): steps of 5° and 11 %, for small models on ink that was simplified to few, long segments. Decode to centres.
  */
 export const strokeBins: Readonly<Record<StrokeBinsName, StrokeBins>> = {
   "polar-151": {
@@ -29,9 +29,9 @@ export const strokeBins: Readonly<Record<StrokeBinsName, StrokeBins>> = {
     radius: Float64Array.of(0, ...linspace(0.0001, 0.06, 30), ...geomspace(0.06001, 0.9, 120)),
     wordToken: true,
   },
-  "polar-61": {
-    theta: linspace(-Math.PI, Math.PI, 61),
-    radius: Float64Array.of(0, ...geomspace(0.012, 0.72, 40)),
+  "polar-73": {
+    theta: linspace(-Math.PI, Math.PI, 73),
+    radius: Float64Array.of(0, ...geomspace(0.008, 0.8, 47)),
     wordToken: false,
   },
 };

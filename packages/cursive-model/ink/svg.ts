@@ -1,0 +1,209 @@
+import type { InkSegment } from "../data/tokenizer.ts";
+import { type Point, visibleStrokes } from "../data/word.ts";
+import { coordinate, type Position, pathData } from "./path.ts";
+
+/** Ink to draw: points, or the segments that a tokenizer found. */
+export type Ink = readonly Point[] | readonly InkSegment[];
+
+/** How ink looks. */
+export interface InkStyle {
+  /** Width of the pen, in canvas heights. Default 0.012. */
+  strokeWidth?: number;
+  /** Colour of the ink, as CSS has it. Default `currentColor`: that of the text around. */
+  stroke?: string;
+  /** Draw curves through the points instead of straight lines. Only where no `colour` or `width` tells segments apart. */
+  smooth?: boolean;
+  /** The colour of one segment; `undefined` leaves it `stroke`. */
+  colour?: (segment: InkSegment, index: number) => string | undefined;
+  /** The width of one segment, in canvas heights; `undefined` leaves it `strokeWidth`. */
+  width?: (segment: InkSegment, index: number) => number | undefined;
+  /** Show where the pen travelled in the air, thin and dashed. */
+  penUp?: boolean;
+}
+
+/** Options of {@linkcode inkSvg}. */
+export interface InkSvgOptions extends InkStyle {
+  /** Room around the ink, in canvas heights. Default 0.05. */
+  margin?: number;
+  /** Pixels a canvas height. Default: no size of its own, only a view box. */
+  scale?: number;
+  /** Colour behind the ink. Default: none. */
+  background?: string;
+  /** What the picture is, for those who cannot see it. */
+  title?: string;
+  /** More about it. */
+  description?: string;
+}
+
+/** Options of {@linkcode inkSheet}. */
+export interface InkSheetOptions extends InkSvgOptions {
+  /** Columns of the sheet. Default: as many as make it about twice as wide as high. */
+  columns?: number;
+}
+
+/** One picture of a sheet. */
+export interface InkSheetItem {
+  ink: Ink;
+  caption?: string;
+}
+
+interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/**
+ * A picture of ink as an SVG document. Pen-up movements are not drawn; malformed pairs are, as red crosses.
+ *
+ * @example
+ * ```ts
+ * inkSvg(word.points, { title: word.text });
+ * inkSvg(tokenizer.segments(tokens), { colour: ({ radiusIndex }) => ramp(activations[radiusIndex!]) });
+ * ```
+ */
+export function inkSvg(ink: Ink, options: InkSvgOptions = {}): string {
+  const { margin = 0.05 } = options;
+  const box = grown(bounds(ink), margin);
+  return documentOf(box, drawn(ink, options), options);
+}
+
+/**
+ * Many pictures on one sheet, all to the same scale and on a common grid, each under its caption.
+ *
+ * @example
+ * ```ts
+ * inkSheet(words.map(({ points, text }) => ({ ink: points, caption: text })), { columns: 6, background: "white" });
+ * ```
+ */
+export function inkSheet(items: readonly InkSheetItem[], options: InkSheetOptions = {}): string {
+  const { margin = 0.05 } = options;
+  const boxes = items.map(({ ink }) => bounds(ink));
+  const captionHeight = items.some(({ caption }) => caption) ? 0.08 : 0;
+  const top = Math.min(0, ...boxes.map((box) => box.top));
+  const cellWidth = Math.max(0, ...boxes.map((box) => box.right - box.left)) + 2 * margin;
+  const cellHeight = Math.max(0, ...boxes.map((box) => box.bottom)) - top + captionHeight + 2 * margin;
+  const columns = options.columns ?? Math.max(1, Math.round(Math.sqrt((2 * items.length * cellHeight) / cellWidth)));
+  const body = items.map(({ ink, caption }, i) => {
+    const x = (i % columns) * cellWidth + margin;
+    const y = Math.floor(i / columns) * cellHeight + margin;
+    const label = caption ? captionText(caption, x, y + 0.05) : "";
+    // Baselines of a row are level, so that words can be compared.
+    const shift = `translate(${coordinate(x - boxes[i]!.left)} ${coordinate(y + captionHeight - top)})`;
+    return `${label}<g transform="${shift}">${drawn(ink, options)}</g>`;
+  });
+  const rows = Math.ceil(items.length / columns);
+  const box = { left: 0, top: 0, right: Math.min(columns, Math.max(1, items.length)) * cellWidth, bottom: Math.max(1, rows) * cellHeight };
+  return documentOf(box, body.join("\n"), options);
+}
+
+/** Letters of ordinary size, scaled down: renderers cannot set type of a fraction of a unit. */
+function captionText(caption: string, x: number, y: number): string {
+  const transform = `translate(${coordinate(x)} ${coordinate(y)}) scale(0.005)`;
+  return `<text transform="${transform}" font-size="11" font-family="sans-serif" fill="gray">${escaped(caption)}</text>`;
+}
+
+/** Text as it may stand in XML: markup escaped, characters that XML cannot hold replaced. */
+export function escaped(text: string): string {
+  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return text
+    .replace(/[&<>"']/g, (character) => entities[character]!)
+    .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\u{FFFD}");
+}
+
+function isSegments(ink: Ink): ink is readonly InkSegment[] {
+  return ink.length > 0 && !Array.isArray(ink[0]);
+}
+
+/** Points as the movements between them, for drawing them one by one. */
+function segmentsOf(ink: Ink): readonly InkSegment[] {
+  if (isSegments(ink)) return ink;
+  const points = ink as readonly Point[];
+  return points.map(([x, y, pen], i) => {
+    const [fromX, fromY, fromPen] = points[i - 1] ?? [x, y, 0];
+    const drawn = pen === 1 && fromPen === 1;
+    return { from: [fromX, fromY], to: [x, y], pen, drawn, thetaIndex: null, radiusIndex: null, malformed: false };
+  });
+}
+
+function strokesOf(ink: Ink): Position[][] {
+  if (!isSegments(ink)) return visibleStrokes(ink as readonly Point[]);
+  return visibleStrokes(ink.filter((segment) => !segment.malformed).map(({ to, pen }): Point => [...to, pen]));
+}
+
+function drawn(ink: Ink, style: InkStyle): string {
+  const { strokeWidth = 0.012, stroke = "currentColor", smooth = false, colour, width, penUp = false } = style;
+  const segments = segmentsOf(ink);
+  const parts: string[] = [];
+  if (penUp) {
+    const air = segments.filter((segment) => !segment.drawn && !segment.malformed).map(({ from, to }) => pathData([from, to]));
+    const dash = coordinate(2 * strokeWidth);
+    parts.push(
+      `<path d="${air.join("")}" stroke="${escaped(stroke)}" stroke-width="${coordinate(strokeWidth / 4)}" stroke-dasharray="${dash}"/>`,
+    );
+  }
+  if (colour || width) {
+    for (const [i, segment] of segments.entries()) {
+      // A pen set down and lifted at once is a dot and belongs to no line.
+      const isDot = segment.pen === 1 && !segment.drawn && segments[i + 1]?.drawn !== true;
+      if (segment.malformed || !(segment.drawn || isDot)) continue;
+      const ownWidth = width?.(segment, i) ?? strokeWidth;
+      const line = pathData(isDot ? [segment.to] : [segment.from, segment.to]);
+      parts.push(`<path d="${line}" stroke="${escaped(colour?.(segment, i) ?? stroke)}" stroke-width="${coordinate(ownWidth)}"/>`);
+    }
+  } else {
+    const lines = strokesOf(ink).map((positions) => pathData(positions, { smooth }));
+    parts.push(`<path d="${lines.join("")}" stroke="${escaped(stroke)}" stroke-width="${coordinate(strokeWidth)}"/>`);
+  }
+  for (const { malformed, to } of segments) if (malformed) parts.push(cross(to, strokeWidth));
+  return `<g fill="none" stroke-linecap="round" stroke-linejoin="round">${parts.join("")}</g>`;
+}
+
+function cross([x, y]: Position, strokeWidth: number): string {
+  const arm = 2 * strokeWidth;
+  const lines =
+    pathData([
+      [x - arm, y - arm],
+      [x + arm, y + arm],
+    ]) +
+    pathData([
+      [x - arm, y + arm],
+      [x + arm, y - arm],
+    ]);
+  return `<path d="${lines}" stroke="red" stroke-width="${coordinate(strokeWidth)}"/>`;
+}
+
+/** The box around what is drawn; without any ink, one line of writing high. */
+function bounds(ink: Ink): Box {
+  const crosses = segmentsOf(ink).filter((segment) => segment.malformed);
+  const positions = [...strokesOf(ink).flat(), ...crosses.map(({ to }) => to)];
+  if (positions.length === 0) return { left: 0, top: -0.3, right: 0.3, bottom: 0.1 };
+  const box = {
+    left: Number.POSITIVE_INFINITY,
+    top: Number.POSITIVE_INFINITY,
+    right: Number.NEGATIVE_INFINITY,
+    bottom: Number.NEGATIVE_INFINITY,
+  };
+  for (const [x, y] of positions) {
+    box.left = Math.min(box.left, x);
+    box.right = Math.max(box.right, x);
+    box.top = Math.min(box.top, y);
+    box.bottom = Math.max(box.bottom, y);
+  }
+  return box;
+}
+
+function grown({ left, top, right, bottom }: Box, by: number): Box {
+  return { left: left - by, top: top - by, right: right + by, bottom: bottom + by };
+}
+
+function documentOf(box: Box, body: string, { scale, background, title, description }: InkSvgOptions): string {
+  const [width, height] = [box.right - box.left, box.bottom - box.top];
+  const viewBox = [box.left, box.top, width, height].map(coordinate).join(" ");
+  const size = scale === undefined ? "" : ` width="${coordinate(width * scale)}" height="${coordinate(height * scale)}"`;
+  const [x, y, w, h] = viewBox.split(" ");
+  const behind = background === undefined ? "" : `<rect x="${x}" y="${y}" width="${w}" height="${h}" fill="${escaped(background)}"/>\n`;
+  const about = (title ? `<title>${escaped(title)}</title>\n` : "") + (description ? `<desc>${escaped(description)}</desc>\n` : "");
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${viewBox}"${size} role="img">\n${about}${behind}${body}\n</svg>\n`;
+}
