@@ -2,7 +2,7 @@
 // Elements are 4 bytes of any dtype, moved as bits; `index` holds i32 or u32, read as u32, so that negative ones are out of range. Strided
 // operands are bound from the start of their storage and walked by strides, in elements; the axis has stride 0 in `strides` of the operand
 // that the index points into, and `axisStride` there.
-//   read:         out[i…] = x[…, index[i…], …], `missing` where the index is out of range; out is dense
+//   pick:         out[i…] = table[…, index[i…], …], `missing` where the index is out of range; out is dense
 //   put:          out[…, index[i…], …] = source[i…], each place at most once; the rest of out is left as it is
 //   sum_by_scan:  out[i…] = Σ source[…, j, …] over the j along the axis with index[…, j, …] = i, by looking at every j; f32
 //   destinations: keys[i…] = the place of out's element […, index[i…], …] in row-major order, `limit` where the index is out of range
@@ -33,7 +33,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read> source: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;
 @group(0) @binding(3) var<storage, read_write> keys: array<u32>;
@@ -43,7 +43,7 @@ fn linear_index(id: vec3u, groups: vec3u) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn read(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn pick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
   var rest = i;
@@ -59,7 +59,7 @@ fn read(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let chosen = index[pointer];
   if (chosen < params.axisSize) {
-    out[i] = x[origin + chosen * params.axisStride];
+    out[i] = table[origin + chosen * params.axisStride];
   } else {
     out[i] = params.missing;
   }

@@ -1,8 +1,8 @@
 // sort — rows sorted, or their first k places found, each by one workgroup.
 // Keys are compared as u32 (see `sortable`), equal keys by place: so there are no ties and the network below sorts stably.
-//   short_rows: x [rows, n] → values, places [rows, n] in order; n ≤ 2048. A workgroup sorts as many rows as fit.
+//   short_rows: input [rows, n] → values, places [rows, n] in order; n ≤ 2048. A workgroup sorts as many rows as fit.
 //               Dispatch: ceil(rows · width / 2048), folded; width is n rounded up to a power of two.
-//   smallest:   x [rows, n] → values, places [rows · pieces, k], the k least keys of each piece of a row, in order; k ≤ width ≤ 1024.
+//   smallest:   input [rows, n] → values, places [rows · pieces, k], the k least keys of each piece of a row, in order; k ≤ width ≤ 1024.
 //               A row is cut into `pieces` of lengths that differ by at most 1, at least k. Places count within the row; with `mapped` they
 //               are those that `map` [rows, n] has there, so that candidates found in pieces can be sifted again.
 //               Dispatch: rows · pieces, folded.
@@ -31,7 +31,7 @@ struct Params {
 const CAPACITY = 2048u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read> input: array<u32>;
 @group(0) @binding(2) var<storage, read_write> values: array<u32>;
 @group(0) @binding(3) var<storage, read_write> places: array<u32>;
 @group(0) @binding(4) var<storage, read> map: array<u32>;
@@ -70,7 +70,7 @@ fn short_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
     let at = i % width;
     // What is beyond the row sorts behind all of it: its key is the greatest and its place too.
     let inside = row < params.rows && at < params.n;
-    keys[i] = select(0xffffffffu, sortable(x[min(row, params.rows - 1u) * params.n + min(at, params.n - 1u)]), inside);
+    keys[i] = select(0xffffffffu, sortable(input[min(row, params.rows - 1u) * params.n + min(at, params.n - 1u)]), inside);
     owners[i] = at;
   }
   for (var run = 2u; run <= width; run *= 2u) {
@@ -97,7 +97,7 @@ fn short_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
     let row = from_row + i / width;
     let at = i % width;
     if (row < params.rows && at < params.n) {
-      values[row * params.n + at] = x[row * params.n + owners[i]];
+      values[row * params.n + at] = input[row * params.n + owners[i]];
       places[row * params.n + at] = owners[i];
     }
   }
@@ -125,7 +125,7 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
     for (var i = lane; i < 256u; i += LANES) { atomicStore(&histogram[i], 0u); }
     workgroupBarrier();
     for (var i = begin + lane; i < end; i += LANES) {
-      let pair_here = vec2u(sortable(x[base + i]), i);
+      let pair_here = vec2u(sortable(input[base + i]), i);
       // Shifted in two steps: a shift by 32 is undefined.
       let same_top = ((pair_here[word] ^ prefix[word]) >> shift) >> 8u == 0u;
       if (same_top && (word == 0u || pair_here.x == prefix.x)) { atomicAdd(&histogram[(pair_here[word] >> shift) & 255u], 1u); }
@@ -169,7 +169,7 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   }
   workgroupBarrier();
   for (var i = begin + lane; i < end; i += LANES) {
-    let key = sortable(x[base + i]);
+    let key = sortable(input[base + i]);
     if (key < prefix.x || (key == prefix.x && i <= prefix.y)) {
       let slot = atomicAdd(&taken, 1u);
       few_keys[slot] = key;
@@ -199,7 +199,7 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   if (live) {
     for (var i = lane; i < params.k; i += LANES) {
       let place = few_owners[i];
-      values[w * params.k + i] = x[base + place];
+      values[w * params.k + i] = input[base + place];
       var origin = place;
       if (params.mapped != 0u) { origin = map[base + place]; }
       places[w * params.k + i] = origin;

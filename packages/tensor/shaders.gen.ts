@@ -1055,6 +1055,281 @@ fn scatter(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   }
 }
 `,
+  cross_entropy: `// cross_entropy — −log softmax(logits)[class] for every row of logits [rows, length], and its gradient.
+//   forward:  loss[row] = log Σ exp(logits) − logits[class], normalizer[row] = log Σ exp(logits)
+//   total:    result[0] = Σ loss (MEAN: / count), count[0] = number of rows that are not ignored; one workgroup
+//   backward: gradient = (exp(logits − normalizer) − [c = class]) · slope, slope divided by the count (MEAN) or one a row (PER_ROW); columns
+//             from \`length\` to \`stride\` get zeros
+// The softmax is never stored. Logits are rows \`stride\` apart (≥ length: matrix products like strides that are multiples of 4); the gradient
+// has the stride \`gradientStride\`. Rows of the class \`ignore\` count for nothing; rows of any other class outside 0 … length − 1 give NaN.
+// Forms of forward and backward:
+//   0  one invocation a row
+//   1  LANES = a whole subgroup a row; subgroups lie in order in a workgroup
+//   2  LANES of a workgroup a row, tree in workgroup memory
+// Dispatch: forward, backward rows · LANES invocations, folded into x and y; total one workgroup of 256.
+
+//#if FORM == 1
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+//#end
+
+const FORM = 2u; //#param
+const LANES = 64u; //#param
+const WORKGROUP = 64u; //#param
+const MEAN = true; //#param
+const PER_ROW = false; //#param
+
+const LOWEST = -3.4028234e38;
+const TOTAL_LANES = 256u;
+
+struct Params {
+  rows: u32,
+  length: u32,
+  offset: u32,
+  stride: u32,
+  gradientStride: u32,
+  ignored: i32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(2) var<storage, read_write> normalizer: array<f32>;
+@group(0) @binding(3) var<storage, read> logits: array<f32>;
+@group(0) @binding(4) var<storage, read> classes: array<i32>;
+
+@group(0) @binding(1) var<storage, read_write> result: array<f32>;
+@group(0) @binding(2) var<storage, read_write> count: array<f32>;
+@group(0) @binding(3) var<storage, read> losses: array<f32>;
+
+@group(0) @binding(1) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read> saved_normalizer: array<f32>;
+@group(0) @binding(5) var<storage, read> slope: array<f32>;
+@group(0) @binding(6) var<storage, read> saved_count: array<f32>;
+
+var<workgroup> slots: array<f32, WORKGROUP>;
+var<workgroup> pairs: array<vec2f, TOTAL_LANES>;
+
+/** Sum over the lanes of a row, the same in all of them. */
+fn row_sum(own: f32, local: u32) -> f32 {
+  var total = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { total += subgroupShuffleXor(total, step); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = total;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] += slots[local + step]; }
+    workgroupBarrier();
+  }
+  total = slots[local - local % LANES];
+  //#end
+  return total;
+}
+
+/** Greatest over the lanes of a row, the same in all of them. */
+fn row_max(own: f32, local: u32) -> f32 {
+  var greatest = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { greatest = max(greatest, subgroupShuffleXor(greatest, step)); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = greatest;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] = max(slots[local], slots[local + step]); }
+    workgroupBarrier();
+  }
+  greatest = slots[local - local % LANES];
+  //#end
+  return greatest;
+}
+
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u; // a constant NaN would not compile
+  return bitcast<f32>(bits);
+}
+
+fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let row = min(wanted, params.rows - 1u); // invocations beyond the end repeat the last row and write nothing
+  let lane = local % LANES;
+  let start = params.offset + row * params.stride;
+  var greatest = LOWEST;
+  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, logits[start + c]); }
+  greatest = row_max(greatest, local);
+  var sum = 0.0;
+  for (var c = lane; c < params.length; c += LANES) { sum += exp(logits[start + c] - greatest); }
+  sum = row_sum(sum, local);
+  if (lane == 0u && wanted < params.rows) {
+    let wanted_class = classes[row];
+    let log_sum = log(sum);
+    normalizer[row] = greatest + log_sum;
+    if (wanted_class == params.ignored) {
+      loss[row] = 0.0;
+    } else if (is_class(wanted_class)) {
+      loss[row] = greatest - logits[start + u32(wanted_class)] + log_sum;
+    } else {
+      loss[row] = not_a_number();
+    }
+  }
+}
+
+@compute @workgroup_size(TOTAL_LANES)
+fn total(@builtin(local_invocation_index) lane: u32) {
+  var all = vec2f();
+  for (var at = lane; at < params.rows; at += 16u * TOTAL_LANES) {
+    var some = vec2f();
+    for (var k = 0u; k < 16u; k++) {
+      let row = at + k * TOTAL_LANES;
+      if (row < params.rows) { some += vec2f(losses[row], select(1.0, 0.0, classes[row] == params.ignored)); }
+    }
+    all += some;
+  }
+  pairs[lane] = all;
+  workgroupBarrier();
+  for (var step = TOTAL_LANES / 2u; step > 0u; step /= 2u) {
+    if (lane < step) { pairs[lane] += pairs[lane + step]; }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    result[0] = select(pairs[0].x, pairs[0].x / pairs[0].y, MEAN);
+    count[0] = pairs[0].y;
+  }
+}
+
+fn slope_of(row: u32) -> f32 {
+  //#if PER_ROW
+  return slope[row];
+  //#else
+  //#if MEAN
+  return slope[0] / saved_count[0];
+  //#else
+  return slope[0];
+  //#end
+  //#end
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  if (row >= params.rows) { return; }
+  let lane = local % LANES;
+  let start = params.offset + row * params.stride;
+  let begin = row * params.gradientStride;
+  let wanted_class = classes[row];
+  let ignored = wanted_class == params.ignored;
+  let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
+  let shift = saved_normalizer[row];
+  for (var c = lane; c < params.length; c += LANES) {
+    let p = exp(logits[start + c] - shift) - select(0.0, 1.0, i32(c) == wanted_class);
+    gradient[begin + c] = select(p * scale, 0.0, ignored);
+  }
+  for (var c = params.length + lane; c < params.gradientStride; c += LANES) { gradient[begin + c] = 0.0; }
+}
+`,
+  cumsum: `// cumsum — running sums along one axis of a strided tensor, forwards or from the end.
+//   totals: total[row, block] = Σ of the block's elements
+//   scan:   y[row, r] = x[row, 0] + … + x[row, r]; a block starts from the sum up to its end of the block before it, \`before[row, block − 1]\`
+// A row is \`length\` elements along the axis, cut into \`blocks\` of \`chunk\`. Rows are counted over \`shape\` (the other axes, collapsed), with
+// strides in x and in the dense result y; elements of a row lie \`inputStep\` and \`step\` apart. REVERSE counts r from the end.
+// Sums are of f32, or of integers (INTEGER), which travel as bits.
+// Dispatch: one invocation per row and block, in workgroups of 64, folded into x and y.
+
+const INTEGER = false; //#param
+const BLOCKS = true; //#param
+
+struct Params {
+  rows: u32,
+  length: u32,
+  blocks: u32,
+  chunk: u32,
+  reverse: u32,
+  rank: u32,
+  inputOffset: u32,
+  inputStep: u32,
+  step: u32,
+  shape: array<vec4u, 2>,
+  inputStrides: array<vec4u, 2>,
+  strides: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+@group(0) @binding(2) var<storage, read_write> total: array<u32>;
+@group(0) @binding(3) var<storage, read> before: array<u32>;
+
+fn add(a: u32, b: u32) -> u32 {
+  if (INTEGER) { return a + b; }
+  return bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b));
+}
+
+/** Where a row begins, in x and in y. */
+fn row_start(row: u32) -> vec2u {
+  var rest = row;
+  var start = vec2u(params.inputOffset, 0u);
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let a = axis - 1u;
+    let n = params.shape[a / 4u][a % 4u];
+    start += (rest % n) * vec2u(params.inputStrides[a / 4u][a % 4u], params.strides[a / 4u][a % 4u]);
+    rest /= n;
+  }
+  return start + rest * vec2u(params.inputStrides[0][0], params.strides[0][0]);
+}
+
+fn place(r: u32) -> u32 {
+  return select(r, params.length - 1u - r, params.reverse != 0u);
+}
+
+@compute @workgroup_size(64)
+fn totals(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.rows * params.blocks) { return; }
+  let row = i % params.rows;
+  let block = i / params.rows;
+  let start = row_start(row).x;
+  let end = min((block + 1u) * params.chunk, params.length);
+  var sum = 0u;
+  for (var r = block * params.chunk; r < end; r++) { sum = add(sum, x[start + place(r) * params.inputStep]); }
+  total[row * params.blocks + block] = sum;
+}
+
+fn sum_before(row: u32, block: u32) -> u32 {
+  //#if BLOCKS
+  if (block > 0u) { return before[row * params.blocks + block - 1u]; }
+  //#end
+  return 0u;
+}
+
+@compute @workgroup_size(64)
+fn scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.rows * params.blocks) { return; }
+  let row = i % params.rows;
+  let block = i / params.rows;
+  let start = row_start(row);
+  let end = min((block + 1u) * params.chunk, params.length);
+  var sum = sum_before(row, block);
+  for (var r = block * params.chunk; r < end; r++) {
+    sum = add(sum, x[start.x + place(r) * params.inputStep]);
+    y[start.y + place(r) * params.step] = sum;
+  }
+}
+`,
   embedding: `// embedding — whole rows picked by an index.
 //   table [outer, vocab, inner], index [n] → out [outer, n, inner]:  out[o, j, i] = table[o, index[j], i].
 // Elements are 4 bytes of any dtype, moved as bits. An index beyond vocab (a negative one is) gives rows of \`missing\`.
@@ -1098,7 +1373,7 @@ fn pick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 // Elements are 4 bytes of any dtype, moved as bits; \`index\` holds i32 or u32, read as u32, so that negative ones are out of range. Strided
 // operands are bound from the start of their storage and walked by strides, in elements; the axis has stride 0 in \`strides\` of the operand
 // that the index points into, and \`axisStride\` there.
-//   read:         out[i…] = x[…, index[i…], …], \`missing\` where the index is out of range; out is dense
+//   pick:         out[i…] = table[…, index[i…], …], \`missing\` where the index is out of range; out is dense
 //   put:          out[…, index[i…], …] = source[i…], each place at most once; the rest of out is left as it is
 //   sum_by_scan:  out[i…] = Σ source[…, j, …] over the j along the axis with index[…, j, …] = i, by looking at every j; f32
 //   destinations: keys[i…] = the place of out's element […, index[i…], …] in row-major order, \`limit\` where the index is out of range
@@ -1129,7 +1404,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(2) var<storage, read> source: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;
 @group(0) @binding(3) var<storage, read_write> keys: array<u32>;
@@ -1139,7 +1414,7 @@ fn linear_index(id: vec3u, groups: vec3u) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn read(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn pick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
   var rest = i;
@@ -1155,7 +1430,7 @@ fn read(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let chosen = index[pointer];
   if (chosen < params.axisSize) {
-    out[i] = x[origin + chosen * params.axisStride];
+    out[i] = table[origin + chosen * params.axisStride];
   } else {
     out[i] = params.missing;
   }
@@ -1783,6 +2058,69 @@ fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   dPre[i] = dOut[i] * slope;
 }
 `,
+  mse_loss: `// mse_loss — (a − b)² of dense a and b, its sum in parts, and its gradient. Four elements a step; the last step's rest counts for nothing.
+//   elements: loss[i] = (a[i] − b[i])²
+//   parts:    part[t] = Σ (a − b)² over the steps t, t + parts, t + 2 · parts, …
+//   backward: da[i] = scale · (a[i] − b[i]) · slope (PER_ELEMENT: slope[i])
+// Dispatch: one invocation a step (elements, backward) or a part (parts), in workgroups of 64, folded into x and y.
+
+const PER_ELEMENT = false; //#param
+
+struct Params {
+  size: u32,
+  parts: u32,
+  scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> loss: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> part: array<f32>;
+@group(0) @binding(3) var<storage, read_write> da: array<vec4f>;
+@group(0) @binding(4) var<storage, read> slope: array<f32>;
+@group(0) @binding(4) var<storage, read> slope4: array<vec4f>;
+
+fn linear_index(id: vec3u, groups: vec3u) -> u32 {
+  return id.x + id.y * groups.x * 64u;
+}
+
+@compute @workgroup_size(64)
+fn elements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (4u * i >= params.size) { return; }
+  let d = a[i] - b[i];
+  loss[i] = d * d;
+}
+
+@compute @workgroup_size(64)
+fn parts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let t = linear_index(id, groups);
+  if (t >= params.parts) { return; }
+  var sum = vec4f();
+  for (var i = t; 4u * i < params.size; i += params.parts) {
+    let d = a[i] - b[i];
+    let inside = 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.size);
+    sum += select(vec4f(), d * d, inside);
+  }
+  part[t] = (sum.x + sum.y) + (sum.z + sum.w);
+}
+
+fn slope_at(i: u32) -> vec4f {
+  //#if PER_ELEMENT
+  return slope4[i];
+  //#else
+  return vec4f(slope[0]);
+  //#end
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (4u * i >= params.size) { return; }
+  da[i] = params.scale * (a[i] - b[i]) * slope_at(i);
+}
+`,
   optimizer: `// optimizer — one step of SGD, Adam or AdamW over a flat arena of parameters, four elements an invocation.
 //   clip_*: factor = min(1, maxNorm / (‖gradient‖ + 1e-6)), torch's clip_grad_norm_; norm in clip[1]. Two stages, fixed trees.
 //   adam:   Kingma & Ba 2014; AdamW (Loshchilov & Hutter 2017) decays the weights apart from the gradient (\`decoupled\`).
@@ -1892,6 +2230,183 @@ fn clip_total(@builtin(local_invocation_index) lane: u32) {
     clipFactor[0] = min(1.0, params.maxNorm / (norm + 1e-6));
     clipFactor[1] = norm;
   }
+}
+`,
+  random: `// random — random numbers by counting: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+// SC 2011). One block of four words an invocation: element i is lane i % 4 of the block with counter offset + i / 4, a 64-bit number.
+//   fill_uniform:   out[i] in [low, high)
+//   fill_normal:    out[i] standard normal, by Box and Muller from the lane's pair of words
+//   fill_integers:  out[i] in first … first + count - 1, the upper half of word · count
+//   fill_bernoulli: out[i] = 1 with the probability, else 0
+//   choose:         out[row] = a place of p[row, :] with probability proportional to what stands there: the first where the running sum
+//                   exceeds uniform number \`row\` times the whole sum
+// out: dense, written in whole vectors (the last one's surplus lands in the padding of its memory).
+// Dispatch: ceil(vectors / 64) workgroups, folded into x and y; \`choose\`: one workgroup a row, likewise folded.
+
+struct Params {
+  vectors: u32,
+  keyLow: u32,
+  keyHigh: u32,
+  offsetLow: u32,
+  offsetHigh: u32,
+  low: f32,
+  high: f32,
+  probability: f32,
+  first: u32,
+  count: u32,
+  rows: u32,
+  columns: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out4: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> words4: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(2) var<storage, read> p: array<f32>;
+
+fn linear_index(id: vec3u, groups: vec3u) -> u32 {
+  return id.x + id.y * groups.x * 64u;
+}
+
+@compute @workgroup_size(64)
+fn fill_uniform(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  let value = params.low + (params.high - params.low) * unit(block(i));
+  // Rounding may reach \`high\`, which is excluded.
+  out4[i] = select(value, vec4f(params.low), value >= vec4f(params.high));
+}
+
+@compute @workgroup_size(64)
+fn fill_normal(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  let u = unit(block(i));
+  out4[i] = vec4f(box_muller(u.xy), box_muller(u.zw));
+}
+
+@compute @workgroup_size(64)
+fn fill_integers(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  let w = block(i);
+  let n = params.count;
+  let upper = vec4u(multiply(w.x, n).y, multiply(w.y, n).y, multiply(w.z, n).y, multiply(w.w, n).y);
+  words4[i] = vec4u(params.first) + upper;
+}
+
+@compute @workgroup_size(64)
+fn fill_bernoulli(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.vectors) { return; }
+  out4[i] = select(vec4f(0.0), vec4f(1.0), unit(block(i)) < vec4f(params.probability));
+}
+
+// First the sum of each invocation's run of columns, then the sum of everything before it, and of everything.
+var<workgroup> sums: array<f32, 65>;
+
+@compute @workgroup_size(64)
+fn choose(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = group.x + group.y * groups.x;
+  let length = (params.columns + 63u) / 64u;
+  let start = min(lane * length, params.columns);
+  let end = select(start, min(start + length, params.columns), row < params.rows);
+  let base = row * params.columns;
+  var run = 0.0;
+  for (var c = start; c < end; c++) { run += p[base + c]; }
+  sums[lane + 1u] = run;
+  workgroupBarrier();
+  if (lane == 0u) {
+    sums[0] = 0.0;
+    for (var k = 1u; k <= 64u; k++) { sums[k] += sums[k - 1u]; }
+  }
+  workgroupBarrier();
+  let total = sums[64];
+  let before = sums[lane];
+  let threshold = unit(block(row / 4u))[row % 4u] * total;
+  // The sums never fall, so this holds for one invocation. It adds its run up again in the same order.
+  if (before <= threshold && threshold < sums[lane + 1u]) {
+    var chosen = start;
+    run = 0.0;
+    for (var c = start; c < end; c++) {
+      let weight = p[base + c];
+      run += weight;
+      if (weight > 0.0) { chosen = c; }
+      if (before + run > threshold) { break; }
+    }
+    out[row] = chosen;
+  }
+  // Nothing to choose from.
+  if (lane == 0u && row < params.rows && !(total > 0.0)) { out[row] = params.columns - 1u; }
+}
+
+// Uniform in [0, 1): 24 bits, which f32 holds exactly.
+fn unit(words: vec4u) -> vec4f {
+  return vec4f(words >> vec4u(8u)) * 5.9604644775390625e-8;
+}
+
+// Two standard normals from two uniforms in [0, 1).
+fn box_muller(u: vec2f) -> vec2f {
+  let radius = sqrt(-2.0 * logarithm(1.0 - u.x));
+  return radius * circle(u.y);
+}
+
+// ln v of a normal number, after musl's logf: v = 2^k (1 + f) with 1 + f in [√½, √2), then ln(1 + f) by a polynomial in (f / (2 + f))².
+// WGSL's own log promises too few digits near 1.
+fn logarithm(v: f32) -> f32 {
+  let shifted = bitcast<u32>(v) + (0x3f800000u - 0x3f3504f3u);
+  let k = f32(i32(shifted >> 23u) - 127);
+  let f = bitcast<f32>((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0;
+  let s = f / (2.0 + f);
+  let z = s * s;
+  let w = z * z;
+  let r = z * (0.66666662693 + w * 0.28498786688) + w * (0.40000972152 + w * 0.24279078841);
+  let half = 0.5 * f * f;
+  return (s * (half + r) + k * 9.0580006145e-6 - half) + f + k * 0.69313812256;
+}
+
+// Cosine and sine of turns · 2π for turns in [0, 1): the quarter turn is taken off exactly, the rest after Cephes.
+fn circle(turns: f32) -> vec2f {
+  let quarter = floor(turns * 4.0 + 0.5);
+  let r = (turns * 4.0 - quarter) * 1.5707963267948966;
+  let z = r * r;
+  let s = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * r + r;
+  let c = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
+  switch (u32(quarter) % 4u) {
+    case 0u: { return vec2f(c, s); }
+    case 1u: { return vec2f(-s, c); }
+    case 2u: { return vec2f(-c, -s); }
+    default: { return vec2f(s, -c); }
+  }
+}
+
+// The four words of the block that an index selects.
+fn block(i: u32) -> vec4u {
+  let low = params.offsetLow + i;
+  var c = vec4u(low, params.offsetHigh + select(0u, 1u, low < i), 0u, 0u);
+  var k = vec2u(params.keyLow, params.keyHigh);
+  for (var round = 0u; round < 10u; round++) {
+    let p0 = multiply(0xd2511f53u, c.x);
+    let p1 = multiply(0xcd9e8d57u, c.z);
+    c = vec4u(p1.y ^ c.y ^ k.x, p1.x, p0.y ^ c.w ^ k.y, p0.x);
+    k += vec2u(0x9e3779b9u, 0xbb67ae85u); // the golden ratio and √3 - 1
+  }
+  return c;
+}
+
+// The 64-bit product of two words, lower half first: by halves of words, for WGSL has no wider integers.
+fn multiply(a: u32, b: u32) -> vec2u {
+  let al = a & 0xffffu;
+  let ah = a >> 16u;
+  let bl = b & 0xffffu;
+  let bh = b >> 16u;
+  let middle = ah * bl + ((al * bl) >> 16u);
+  let high = ah * bh + (middle >> 16u) + ((al * bh + (middle & 0xffffu)) >> 16u);
+  return vec2u(a * b, high);
 }
 `,
   reduce: `// reduce — folds axes of a strided tensor: out[o] = finish(fold over r of map(x[o, r])).
@@ -2360,11 +2875,153 @@ fn bounds(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   new_starts[v] = low;
 }
 `,
+  softmax: `// softmax — softmax and log-softmax along one axis of a strided tensor, and their gradients.
+//   forward:  y = exp(x − max) / Σ exp(x − max), or LOG: y = x − max − log Σ exp(x − max)
+//   backward: dx = y · (dy − Σ dy · y), or LOG: dx = dy − exp(y) · Σ dy
+// A row is \`length\` elements along the axis. Rows are counted over \`shape\` (the other axes, collapsed) with strides in the input (x or dy) and
+// in the dense result (y, dx); elements of a row lie \`inputStep\` and \`step\` apart.
+// Forms:
+//   0  one invocation a row
+//   1  LANES = a whole subgroup a row; subgroups lie in order in a workgroup
+//   2  LANES of a workgroup a row, tree in workgroup memory
+// Dispatch: rows · LANES invocations, folded into x and y.
+
+//#if FORM == 1
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+//#end
+
+const FORM = 2u; //#param
+const LANES = 16u; //#param
+const WORKGROUP = 64u; //#param
+const LOG = false; //#param
+
+const LOWEST = -3.4028234e38;
+
+struct Params {
+  rows: u32,
+  length: u32,
+  rank: u32,
+  inputOffset: u32,
+  inputStep: u32,
+  step: u32,
+  shape: array<vec4u, 2>,
+  inputStrides: array<vec4u, 2>,
+  strides: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+
+@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read> saved_y: array<f32>;
+
+var<workgroup> slots: array<f32, WORKGROUP>;
+
+/** Sum over the lanes of a row, the same in all of them. */
+fn row_sum(own: f32, local: u32) -> f32 {
+  var total = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { total += subgroupShuffleXor(total, step); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = total;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] += slots[local + step]; }
+    workgroupBarrier();
+  }
+  total = slots[local - local % LANES];
+  //#end
+  return total;
+}
+
+/** Greatest over the lanes of a row, the same in all of them. */
+fn row_max(own: f32, local: u32) -> f32 {
+  var greatest = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { greatest = max(greatest, subgroupShuffleXor(greatest, step)); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = greatest;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] = max(slots[local], slots[local + step]); }
+    workgroupBarrier();
+  }
+  greatest = slots[local - local % LANES];
+  //#end
+  return greatest;
+}
+
+/** Where a row begins, in the input and in the result. */
+fn row_start(row: u32) -> vec2u {
+  var rest = row;
+  var start = vec2u(params.inputOffset, 0u);
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let a = axis - 1u;
+    let n = params.shape[a / 4u][a % 4u];
+    start += (rest % n) * vec2u(params.inputStrides[a / 4u][a % 4u], params.strides[a / 4u][a % 4u]);
+    rest /= n;
+  }
+  return start + rest * vec2u(params.inputStrides[0][0], params.strides[0][0]);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let start = row_start(min(wanted, params.rows - 1u)); // invocations beyond the end repeat the last row and write nothing
+  let lane = local % LANES;
+  var greatest = LOWEST;
+  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, x[start.x + c * params.inputStep]); }
+  greatest = row_max(greatest, local);
+  var sum = 0.0;
+  for (var c = lane; c < params.length; c += LANES) { sum += exp(x[start.x + c * params.inputStep] - greatest); }
+  sum = row_sum(sum, local);
+  if (wanted >= params.rows) { return; }
+  let log_sum = log(sum);
+  for (var c = lane; c < params.length; c += LANES) {
+    let shifted = x[start.x + c * params.inputStep] - greatest;
+    y[start.y + c * params.step] = select(exp(shifted) / sum, shifted - log_sum, LOG);
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let start = row_start(min(wanted, params.rows - 1u));
+  let lane = local % LANES;
+  var sum = 0.0;
+  for (var c = lane; c < params.length; c += LANES) {
+    let slope = dy[start.x + c * params.inputStep];
+    sum += select(slope * saved_y[start.y + c * params.step], slope, LOG);
+  }
+  sum = row_sum(sum, local);
+  if (wanted >= params.rows) { return; }
+  for (var c = lane; c < params.length; c += LANES) {
+    let slope = dy[start.x + c * params.inputStep];
+    let result = saved_y[start.y + c * params.step];
+    dx[start.y + c * params.step] = select(result * (slope - sum), slope - exp(result) * sum, LOG);
+  }
+}
+`,
   sort: `// sort — rows sorted, or their first k places found, each by one workgroup.
 // Keys are compared as u32 (see \`sortable\`), equal keys by place: so there are no ties and the network below sorts stably.
-//   short_rows: x [rows, n] → values, places [rows, n] in order; n ≤ 2048. A workgroup sorts as many rows as fit.
+//   short_rows: input [rows, n] → values, places [rows, n] in order; n ≤ 2048. A workgroup sorts as many rows as fit.
 //               Dispatch: ceil(rows · width / 2048), folded; width is n rounded up to a power of two.
-//   smallest:   x [rows, n] → values, places [rows · pieces, k], the k least keys of each piece of a row, in order; k ≤ width ≤ 1024.
+//   smallest:   input [rows, n] → values, places [rows · pieces, k], the k least keys of each piece of a row, in order; k ≤ width ≤ 1024.
 //               A row is cut into \`pieces\` of lengths that differ by at most 1, at least k. Places count within the row; with \`mapped\` they
 //               are those that \`map\` [rows, n] has there, so that candidates found in pieces can be sifted again.
 //               Dispatch: rows · pieces, folded.
@@ -2393,7 +3050,7 @@ struct Params {
 const CAPACITY = 2048u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read> input: array<u32>;
 @group(0) @binding(2) var<storage, read_write> values: array<u32>;
 @group(0) @binding(3) var<storage, read_write> places: array<u32>;
 @group(0) @binding(4) var<storage, read> map: array<u32>;
@@ -2432,7 +3089,7 @@ fn short_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
     let at = i % width;
     // What is beyond the row sorts behind all of it: its key is the greatest and its place too.
     let inside = row < params.rows && at < params.n;
-    keys[i] = select(0xffffffffu, sortable(x[min(row, params.rows - 1u) * params.n + min(at, params.n - 1u)]), inside);
+    keys[i] = select(0xffffffffu, sortable(input[min(row, params.rows - 1u) * params.n + min(at, params.n - 1u)]), inside);
     owners[i] = at;
   }
   for (var run = 2u; run <= width; run *= 2u) {
@@ -2459,7 +3116,7 @@ fn short_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
     let row = from_row + i / width;
     let at = i % width;
     if (row < params.rows && at < params.n) {
-      values[row * params.n + at] = x[row * params.n + owners[i]];
+      values[row * params.n + at] = input[row * params.n + owners[i]];
       places[row * params.n + at] = owners[i];
     }
   }
@@ -2487,7 +3144,7 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
     for (var i = lane; i < 256u; i += LANES) { atomicStore(&histogram[i], 0u); }
     workgroupBarrier();
     for (var i = begin + lane; i < end; i += LANES) {
-      let pair_here = vec2u(sortable(x[base + i]), i);
+      let pair_here = vec2u(sortable(input[base + i]), i);
       // Shifted in two steps: a shift by 32 is undefined.
       let same_top = ((pair_here[word] ^ prefix[word]) >> shift) >> 8u == 0u;
       if (same_top && (word == 0u || pair_here.x == prefix.x)) { atomicAdd(&histogram[(pair_here[word] >> shift) & 255u], 1u); }
@@ -2531,7 +3188,7 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   }
   workgroupBarrier();
   for (var i = begin + lane; i < end; i += LANES) {
-    let key = sortable(x[base + i]);
+    let key = sortable(input[base + i]);
     if (key < prefix.x || (key == prefix.x && i <= prefix.y)) {
       let slot = atomicAdd(&taken, 1u);
       few_keys[slot] = key;
@@ -2561,7 +3218,7 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
   if (live) {
     for (var i = lane; i < params.k; i += LANES) {
       let place = few_owners[i];
-      values[w * params.k + i] = x[base + place];
+      values[w * params.k + i] = input[base + place];
       var origin = place;
       if (params.mapped != 0u) { origin = map[base + place]; }
       places[w * params.k + i] = origin;

@@ -18,8 +18,8 @@ const gatherOp: Op<{ axis: number }> = {
     const out = empty(index!.shape, { dtype: x!.dtype, device: x!.device });
     const strides = x!.strides.map((s, i) => (i === axis ? 0 : s));
     const walk = collapse(index!.shape, [strides, index!.strides]);
-    x!.device.run(kernel("gather", "read"), {
-      bindings: { index: index!.whole, x: x!.whole, out },
+    x!.device.run(kernel("gather", "pick"), {
+      bindings: { index: index!.whole, table: x!.whole, out },
       params: {
         size: out.size,
         rank: walk.shape.length,

@@ -48,7 +48,7 @@ const sortOp: Op<{ descending: boolean }> = {
     const places = empty(shape, { dtype: "i32", device });
     const width = powerOfTwo(Math.max(n, 1));
     device.run(kernel("sort", "short_rows"), {
-      bindings: { x: keys, values, places },
+      bindings: { input: keys, values, places },
       params: { rows, n, width, kind: KINDS[dtype], flip: descending ? 0xffffffff : 0 },
       workgroups: Math.ceil((x!.size === 0 ? 0 : rows * width) / SHORT_ROW),
     });
@@ -73,7 +73,7 @@ const topkOp: Op<{ k: number; largest: boolean }> = {
       const values = empty([rows, pieces * k], { dtype, device });
       const places = empty([rows, pieces * k], { dtype: "i32", device });
       device.run(kernel("sort", "smallest", { LANES: device.family === "tile" ? 256 : 8 }), {
-        bindings: { x: candidates, map: map ?? candidates, values, places },
+        bindings: { input: candidates, map: map ?? candidates, values, places },
         params: {
           rows,
           n,
