@@ -1,0 +1,185 @@
+// cross_entropy — −log softmax(logits)[class] for every row of logits [rows, length], and its gradient.
+//   forward:  loss[row] = log Σ exp(logits) − logits[class], normalizer[row] = log Σ exp(logits)
+//   total:    result[0] = Σ loss (MEAN: / count), count[0] = number of rows that are not ignored; one workgroup
+//   backward: gradient = (exp(logits − normalizer) − [c = class]) · slope, slope divided by the count (MEAN) or one a row (PER_ROW); columns
+//             from `length` to `stride` get zeros
+// The softmax is never stored. Logits are rows `stride` apart (≥ length: matrix products like strides that are multiples of 4); the gradient
+// has the stride `gradientStride`. Rows of the class `ignore` count for nothing; rows of any other class outside 0 … length − 1 give NaN.
+// Forms of forward and backward:
+//   0  one invocation a row
+//   1  LANES = a whole subgroup a row; subgroups lie in order in a workgroup
+//   2  LANES of a workgroup a row, tree in workgroup memory
+// Dispatch: forward, backward rows · LANES invocations, folded into x and y; total one workgroup of 256.
+
+//#if FORM == 1
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+//#end
+
+const FORM = 2u; //#param
+const LANES = 64u; //#param
+const WORKGROUP = 64u; //#param
+const MEAN = true; //#param
+const PER_ROW = false; //#param
+
+const LOWEST = -3.4028234e38;
+const TOTAL_LANES = 256u;
+
+struct Params {
+  rows: u32,
+  length: u32,
+  offset: u32,
+  stride: u32,
+  gradientStride: u32,
+  ignored: i32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(2) var<storage, read_write> normalizer: array<f32>;
+@group(0) @binding(3) var<storage, read> logits: array<f32>;
+@group(0) @binding(4) var<storage, read> classes: array<i32>;
+
+@group(0) @binding(1) var<storage, read_write> result: array<f32>;
+@group(0) @binding(2) var<storage, read_write> count: array<f32>;
+@group(0) @binding(3) var<storage, read> losses: array<f32>;
+
+@group(0) @binding(1) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read> saved_normalizer: array<f32>;
+@group(0) @binding(5) var<storage, read> slope: array<f32>;
+@group(0) @binding(6) var<storage, read> saved_count: array<f32>;
+
+var<workgroup> slots: array<f32, WORKGROUP>;
+var<workgroup> pairs: array<vec2f, TOTAL_LANES>;
+
+/** Sum over the lanes of a row, the same in all of them. */
+fn row_sum(own: f32, local: u32) -> f32 {
+  var total = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { total += subgroupShuffleXor(total, step); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = total;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] += slots[local + step]; }
+    workgroupBarrier();
+  }
+  total = slots[local - local % LANES];
+  //#end
+  return total;
+}
+
+/** Greatest over the lanes of a row, the same in all of them. */
+fn row_max(own: f32, local: u32) -> f32 {
+  var greatest = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { greatest = max(greatest, subgroupShuffleXor(greatest, step)); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = greatest;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] = max(slots[local], slots[local + step]); }
+    workgroupBarrier();
+  }
+  greatest = slots[local - local % LANES];
+  //#end
+  return greatest;
+}
+
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u; // a constant NaN would not compile
+  return bitcast<f32>(bits);
+}
+
+fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let row = min(wanted, params.rows - 1u); // invocations beyond the end repeat the last row and write nothing
+  let lane = local % LANES;
+  let start = params.offset + row * params.stride;
+  var greatest = LOWEST;
+  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, logits[start + c]); }
+  greatest = row_max(greatest, local);
+  var sum = 0.0;
+  for (var c = lane; c < params.length; c += LANES) { sum += exp(logits[start + c] - greatest); }
+  sum = row_sum(sum, local);
+  if (lane == 0u && wanted < params.rows) {
+    let wanted_class = classes[row];
+    let log_sum = log(sum);
+    normalizer[row] = greatest + log_sum;
+    if (wanted_class == params.ignored) {
+      loss[row] = 0.0;
+    } else if (is_class(wanted_class)) {
+      loss[row] = greatest - logits[start + u32(wanted_class)] + log_sum;
+    } else {
+      loss[row] = not_a_number();
+    }
+  }
+}
+
+@compute @workgroup_size(TOTAL_LANES)
+fn total(@builtin(local_invocation_index) lane: u32) {
+  var all = vec2f();
+  for (var at = lane; at < params.rows; at += 16u * TOTAL_LANES) {
+    var some = vec2f();
+    for (var k = 0u; k < 16u; k++) {
+      let row = at + k * TOTAL_LANES;
+      if (row < params.rows) { some += vec2f(losses[row], select(1.0, 0.0, classes[row] == params.ignored)); }
+    }
+    all += some;
+  }
+  pairs[lane] = all;
+  workgroupBarrier();
+  for (var step = TOTAL_LANES / 2u; step > 0u; step /= 2u) {
+    if (lane < step) { pairs[lane] += pairs[lane + step]; }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    result[0] = select(pairs[0].x, pairs[0].x / pairs[0].y, MEAN);
+    count[0] = pairs[0].y;
+  }
+}
+
+fn slope_of(row: u32) -> f32 {
+  //#if PER_ROW
+  return slope[row];
+  //#else
+  //#if MEAN
+  return slope[0] / saved_count[0];
+  //#else
+  return slope[0];
+  //#end
+  //#end
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let row = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  if (row >= params.rows) { return; }
+  let lane = local % LANES;
+  let start = params.offset + row * params.stride;
+  let begin = row * params.gradientStride;
+  let wanted_class = classes[row];
+  let ignored = wanted_class == params.ignored;
+  let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
+  let shift = saved_normalizer[row];
+  for (var c = lane; c < params.length; c += LANES) {
+    let p = exp(logits[start + c] - shift) - select(0.0, 1.0, i32(c) == wanted_class);
+    gradient[begin + c] = select(p * scale, 0.0, ignored);
+  }
+  for (var c = params.length + lane; c < params.gradientStride; c += LANES) { gradient[begin + c] = 0.0; }
+}

@@ -1,0 +1,163 @@
+// layer_norm — normalises rows of x [rows, length] to mean 0 and variance 1 (Ba, Kiros and Hinton, arXiv 1607.06450).
+//   forward:    y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + eps); writes mean and rstd too
+//   backward:   dx = rstd · (v − mean(v) − x̂ · mean(v · x̂)), v = dy · weight, x̂ = (x − mean) · rstd
+//   parameters: partial[split, 0, c] = Σ dy · x̂ and partial[split, 1, c] = Σ dy over the split's rows; columns padded to `width`, zeros there
+// The variance takes a second pass: E[x²] − E[x]² would cancel. x and dy are rows of any stride, the rest is dense.
+// Forms of forward and backward:
+//   0  one invocation a row
+//   1  LANES = a whole subgroup a row; subgroups lie in order in a workgroup
+//   2  LANES of a workgroup a row, tree in workgroup memory
+// Dispatch: forward, backward rows · LANES invocations; parameters width · splits invocations in workgroups of 64; folded into x and y.
+
+//#if FORM == 1
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+//#end
+
+const FORM = 2u; //#param
+const LANES = 16u; //#param
+const WORKGROUP = 64u; //#param
+const WEIGHT = true; //#param
+const BIAS = true; //#param
+
+struct Params {
+  rows: u32,
+  length: u32,
+  xOffset: u32,
+  xStride: u32,
+  dyOffset: u32,
+  dyStride: u32,
+  eps: f32,
+  width: u32,
+  splits: u32,
+  chunk: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(3) var<storage, read_write> rstd: array<f32>;
+@group(0) @binding(4) var<storage, read> x: array<f32>;
+@group(0) @binding(5) var<storage, read> weight: array<f32>;
+@group(0) @binding(6) var<storage, read> bias: array<f32>;
+
+@group(0) @binding(1) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(1) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(2) var<storage, read> saved_mean: array<f32>;
+@group(0) @binding(3) var<storage, read> saved_rstd: array<f32>;
+@group(0) @binding(6) var<storage, read> dy: array<f32>;
+
+var<workgroup> slots: array<f32, WORKGROUP>;
+
+/** Sum over the lanes of a row, the same in all of them. */
+fn row_sum(own: f32, local: u32) -> f32 {
+  var total = own;
+  //#if FORM == 1
+  for (var step = LANES / 2u; step > 0u; step /= 2u) { total += subgroupShuffleXor(total, step); }
+  //#end
+  //#if FORM == 2
+  workgroupBarrier();
+  slots[local] = total;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { slots[local] += slots[local + step]; }
+    workgroupBarrier();
+  }
+  total = slots[local - local % LANES];
+  //#end
+  return total;
+}
+
+fn weight_of(c: u32) -> f32 {
+  //#if WEIGHT
+  return weight[c];
+  //#else
+  return 1.0;
+  //#end
+}
+
+fn bias_of(c: u32) -> f32 {
+  //#if BIAS
+  return bias[c];
+  //#else
+  return 0.0;
+  //#end
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let row = min(wanted, params.rows - 1u); // invocations beyond the end repeat the last row and write nothing
+  let lane = local % LANES;
+  let n = params.length;
+  let start = params.xOffset + row * params.xStride;
+  var sum = 0.0;
+  for (var c = lane; c < n; c += LANES) { sum += x[start + c]; }
+  let center = row_sum(sum, local) / f32(n);
+  var squares = 0.0;
+  for (var c = lane; c < n; c += LANES) {
+    let d = x[start + c] - center;
+    squares += d * d;
+  }
+  let scale = 1.0 / sqrt(row_sum(squares, local) / f32(n) + params.eps);
+  if (wanted >= params.rows) { return; }
+  for (var c = lane; c < n; c += LANES) { y[row * n + c] = (x[start + c] - center) * scale * weight_of(c) + bias_of(c); }
+  if (lane == 0u) {
+    mean[row] = center;
+    rstd[row] = scale;
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(local_invocation_index) local: u32,
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+) {
+  let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
+  let row = min(wanted, params.rows - 1u);
+  let lane = local % LANES;
+  let n = params.length;
+  let start = params.xOffset + row * params.xStride;
+  let slope = params.dyOffset + row * params.dyStride;
+  let center = saved_mean[row];
+  let scale = saved_rstd[row];
+  var sum = 0.0;
+  var along = 0.0;
+  for (var c = lane; c < n; c += LANES) {
+    let v = dy[slope + c] * weight_of(c);
+    sum += v;
+    along += v * ((x[start + c] - center) * scale);
+  }
+  sum = row_sum(sum, local) / f32(n);
+  along = row_sum(along, local) / f32(n);
+  if (wanted >= params.rows) { return; }
+  for (var c = lane; c < n; c += LANES) {
+    let normalized = (x[start + c] - center) * scale;
+    dx[row * n + c] = scale * (dy[slope + c] * weight_of(c) - sum - normalized * along);
+  }
+}
+
+@compute @workgroup_size(64)
+fn parameters(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.width * params.splits) { return; }
+  let c = i % params.width;
+  let split = i / params.width;
+  let end = min((split + 1u) * params.chunk, params.rows);
+  var for_weight = 0.0;
+  var for_bias = 0.0;
+  if (c < params.length) {
+    for (var row = split * params.chunk; row < end; row++) {
+      let slope = dy[params.dyOffset + row * params.dyStride + c];
+      for_weight += slope * ((x[params.xOffset + row * params.xStride + c] - saved_mean[row]) * saved_rstd[row]);
+      for_bias += slope;
+    }
+  }
+  partial[2u * split * params.width + c] = for_weight;
+  partial[(2u * split + 1u) * params.width + c] = for_bias;
+}
