@@ -14,11 +14,26 @@ export { type AttentionOptions, scaledDotProductAttention } from "./ops/attentio
 export { full } from "./ops/copy.ts";
 export { type CrossEntropyOptions, crossEntropy, type Reduction } from "./ops/cross_entropy.ts";
 export { embedding } from "./ops/embedding.ts";
+export { cat, type Padding, type PadOptions, stack } from "./ops/join.ts";
 export { type LayerNormOptions, layerNorm } from "./ops/layer_norm.ts";
 export { type LinearOptions, linear } from "./ops/linear.ts";
 export { matmul } from "./ops/matmul.ts";
 export { type MseLossOptions, mseLoss } from "./ops/mse_loss.ts";
+export {
+  bernoulli,
+  defaultGenerator,
+  Generator,
+  manualSeed,
+  multinomial,
+  type RandomOptions,
+  rand,
+  randint,
+  randn,
+  randperm,
+  uniform,
+} from "./ops/random.ts";
 export type { ReduceOptions } from "./ops/reduce.ts";
+export { where } from "./ops/where.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";
 export { Optimizer, type OptimizerOptions, type OptimizerState } from "./optim/optimizer.ts";
 export { CosineLR, LambdaLR, LinearLR, StepLR } from "./optim/schedule.ts";

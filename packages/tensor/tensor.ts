@@ -441,7 +441,7 @@ export class Tensor {
   scatterAdd(index: Tensor, source: Tensor, options: { axis: number }): Tensor {
     return gather.scatterAdd(this, index, source, options);
   }
-  pad(options: { padding: readonly (readonly [number, number])[]; value?: number }): Tensor {
+  pad(options: join.PadOptions | join.Padding): Tensor {
     return join.pad(this, options);
   }
   flip(options: { axis: Axes }): Tensor {
