@@ -34,48 +34,56 @@ export class Recording implements Recorder {
   }
 
   /**
-   * Where a temporary is written by one command only and then merely copied whole to a lasting place, lets that command write there and
-   * drops the copy: this is how gradients get into the optimizer's arena.
+   * Where a temporary is written by one command only and then merely copied to a lasting place, in one piece or in several that keep their
+   * distances, lets that command write there and drops the copies: this is how gradients get into the optimizer's arena.
    */
   elideCopies(returned: ReadonlySet<Storage>): void {
-    for (const copy of this.commands) {
-      if (copy.kernel.shader !== "copy" || copy.kernel.entry !== "straight") continue;
-      const [destination, source] = this.#copyEnds(copy);
-      if (!isLasting(destination.storage) || isLasting(source.storage) || returned.has(source.storage)) continue;
-      const { commands } = this;
-      const users = commands.filter((c) => c !== copy && c.ranges.some((r) => r.storage === source.storage));
-      const writer = users[0];
-      if (users.length !== 1 || !writer || !this.#mayWriteTo(destination, { writer, copy, source })) continue;
-      const moved: Command = { ...writer, ranges: writer.ranges.map((r) => (r.storage === source.storage ? shift(r, destination) : r)) };
-      this.items = this.items.filter((item) => !("command" in item && item.command === copy));
-      this.items = this.items.map((item) => ("command" in item && item.command === writer ? { command: moved } : item));
+    const users = new Map<Storage, Command[]>();
+    for (const command of this.commands) {
+      for (const storage of new Set(command.ranges.map((r) => r.storage))) users.set(storage, [...(users.get(storage) ?? []), command]);
+    }
+    for (const [temporary, [writer, ...copies]] of users) {
+      if (isLasting(temporary) || returned.has(temporary) || !writer || copies.length === 0) continue;
+      const move = this.#destinationOf(temporary, copies);
+      if (!move || !this.#mayWriteTo(move, { writer, copies, temporary })) continue;
+      writer.ranges = writer.ranges.map((r) => (r.storage === temporary ? shift(r, move) : r));
+      this.items = this.items.filter((item) => !("command" in item && copies.includes(item.command)));
     }
   }
 
-  #copyEnds(copy: Command): [destination: Range, source: Range] {
-    const at = copy.kernel.interface.bindings.findIndex((b) => b.access === "write");
-    return [copy.ranges[at]!, copy.ranges[1 - at]!];
+  /** The place that all of a temporary's copies go to, if they are nothing but that. */
+  #destinationOf(temporary: Storage, copies: readonly Command[]): Move | undefined {
+    let move: Move | undefined;
+    for (const copy of copies) {
+      if (copy.kernel.shader !== "copy" || copy.kernel.entry !== "straight") return undefined;
+      const at = copy.kernel.interface.bindings.findIndex((b) => b.access === "write");
+      const [destination, source] = [copy.ranges[at]!, copy.ranges[1 - at]!];
+      const found = { storage: destination.storage, by: destination.offset - source.offset };
+      if (source.storage !== temporary || !isLasting(destination.storage)) return undefined;
+      if (move && (move.storage !== found.storage || move.by !== found.by)) return undefined;
+      move = found;
+    }
+    return move && move.by >= 0 && move.by % ALIGNMENT === 0 ? move : undefined;
   }
 
-  #mayWriteTo(destination: Range, { writer, copy, source }: { writer: Command; copy: Command; source: Range }): boolean {
-    const bindings = writer.kernel.interface.bindings;
-    const whole = writer.ranges.every((r) => r.storage !== source.storage || (r.offset === source.offset && r.offset === 0));
-    const onlyWrites = writer.ranges.every((r, i) => r.storage !== source.storage || bindings[i]!.access === "write");
-    const noClash = writer.ranges.every(
-      (r, i) => r.storage !== destination.storage || (bindings[i]!.access === "write" && !overlap(r, destination)),
-    );
+  /** Whether the writer may write to the place itself, and nobody else touches the place before the copies did. */
+  #mayWriteTo(move: Move, { writer, copies, temporary }: { writer: Command; copies: readonly Command[]; temporary: Storage }): boolean {
+    const { bindings } = writer.kernel.interface;
+    const places = writer.ranges.filter((r) => r.storage === temporary).map((r) => shift(r, move));
+    const touches = (c: Command): boolean => c.ranges.some((r) => r.storage === move.storage && places.some((p) => overlap(p, r)));
+    const onlyWrites = writer.ranges.every((r, i) => r.storage !== temporary || bindings[i]!.access === "write");
+    const noClash = !touches(writer) && writer.ranges.every((r, i) => r.storage !== move.storage || bindings[i]!.access === "write");
     const { commands } = this;
-    const between = commands.slice(commands.indexOf(writer) + 1, commands.indexOf(copy));
-    const untouched = between.every((c) => c.ranges.every((r) => r.storage !== destination.storage || !overlap(r, destination)));
-    return (
-      whole &&
-      onlyWrites &&
-      noClash &&
-      untouched &&
-      destination.offset % ALIGNMENT === 0 &&
-      commands.indexOf(writer) < commands.indexOf(copy)
-    );
+    const until = Math.max(...copies.map((c) => commands.indexOf(c)));
+    const between = commands.slice(commands.indexOf(writer) + 1, until).filter((c) => !copies.includes(c));
+    return onlyWrites && noClash && places.every((p) => p.offset + p.bytes <= move.storage.bytes) && !between.some(touches);
   }
+}
+
+/** Where a temporary's contents belong: its byte 0 at byte `by` of a lasting storage. */
+interface Move {
+  readonly storage: Storage;
+  readonly by: number;
 }
 
 /** Storages with memory of their own outlive the step; the others are its temporaries. */
@@ -98,8 +106,4 @@ function writes(command: Command): Range[] {
 
 const overlap = (a: Range, b: Range): boolean => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 
-const shift = (range: Range, destination: Range): Range => ({
-  storage: destination.storage,
-  offset: destination.offset,
-  bytes: Math.min(range.bytes, destination.bytes),
-});
+const shift = (range: Range, { storage, by }: Move): Range => ({ storage, offset: range.offset + by, bytes: range.bytes });

@@ -15,8 +15,8 @@ export type Param = number | readonly number[] | (() => number);
 /** One dispatch as data: what the eager path encodes at once and a captured step keeps. */
 export interface Command {
   readonly kernel: Kernel;
-  /** In the order of `kernel.interface.bindings`. */
-  readonly ranges: readonly Range[];
+  /** In the order of `kernel.interface.bindings`. A captured step may move a command's results before it gets memory. */
+  ranges: readonly Range[];
   /** The parameters' struct; live words are filled in before each use. */
   readonly params: ArrayBuffer;
   readonly live: readonly LiveWord[];

@@ -160,6 +160,7 @@ export class Device {
     this.checkAlive();
     if (this.#recorder)
       throw new CaptureError("Expected no readback inside a captured step: return the tensor and read it from the step's result");
+    if (range.storage.readback) return range.storage.readback(range);
     if (!range.storage.buffer)
       throw new CaptureError(`Cannot read ${range.storage.label}: ${range.storage.unreadable ?? "it has no memory yet"}`);
     if (range.bytes === 0) return new ArrayBuffer(0);

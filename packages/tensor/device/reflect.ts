@@ -56,7 +56,8 @@ export function reflect(source: string, entry: string): Reflection {
   };
 }
 
-const word = (name: string): RegExp => new RegExp(`\\b${name}\\b`);
+/** The name as a variable, not as a swizzle (`id.y`). */
+const word = (name: string): RegExp => new RegExp(`(?<![\\w.])${name}\\b`);
 
 /** A function's text, signature included, up to its closing brace. */
 function bodyFrom(code: string, start: number): string {

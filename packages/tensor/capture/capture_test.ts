@@ -1,0 +1,233 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { tensor, zeros } from "../create.ts";
+import type { Device } from "../device/device.ts";
+import { openDevice } from "../device/open.ts";
+import { CaptureError } from "../errors.ts";
+import type { HostTensor } from "../io/host_tensor.ts";
+import { Linear } from "../nn/layers.ts";
+import { Module } from "../nn/module.ts";
+import { AdamW } from "../optim/adam.ts";
+import { StepLR } from "../optim/schedule.ts";
+import { createRng } from "../random/philox.ts";
+import type { Tensor } from "../tensor.ts";
+import { capture } from "./capture.ts";
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+afterAll(() => device.destroy());
+
+/** Two layers with something of everything: products, broadcasts, reductions, a view. */
+class Net extends Module<[Tensor], Tensor> {
+  readonly fc: Linear;
+  readonly out: Linear;
+  constructor(seed: number) {
+    super();
+    const rng = createRng(seed, "net");
+    this.fc = new Linear(6, 10, { rng });
+    this.out = new Linear(10, 3, { rng });
+  }
+  override forward(x: Tensor): Tensor {
+    return this.out.call(this.fc.call(x).tanh());
+  }
+}
+
+const batch = (step: number, rows = 8): [HostTensor, HostTensor] => {
+  const rng = createRng(7, "batch", step);
+  const draw = (shape: number[]): HostTensor => ({
+    shape,
+    dtype: "f32",
+    data: Float32Array.from({ length: shape[0]! * shape[1]! }, () => rng.normal()),
+  });
+  return [draw([rows, 6]), draw([rows, 3])];
+};
+
+/** A model, its optimizer with a schedule and clipping, and one training step over them. */
+function setUp(seed: number): { net: Net; optimizer: AdamW; schedule: StepLR; step: (x: Tensor, y: Tensor) => Tensor } {
+  const net = new Net(seed);
+  const optimizer = new AdamW(net.parameters(), { lr: 0.05, weightDecay: 0.1, maxGradNorm: 0.5 });
+  const schedule = new StepLR(optimizer, { stepSize: 7, gamma: 0.5 });
+  const step = (x: Tensor, y: Tensor): Tensor => {
+    optimizer.zeroGrad();
+    const loss = net.call(x).sub(y).square().mean();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  return { net, optimizer, schedule, step };
+}
+
+const onGpu = (host: HostTensor): Tensor => tensor(host.data, { shape: host.shape });
+
+describe("capture()", () => {
+  it("trains exactly as the eager step does, over 30 steps with other data and another rate each, on poisoned memory", async () => {
+    const eager = setUp(1);
+    const captured = setUp(1);
+    const run = capture((x: Tensor, y: Tensor) => captured.step(x, y), { poison: true });
+    for (let i = 0; i < 30; i++) {
+      const [x, y] = batch(i);
+      const wanted = await eager.step(onGpu(x), onGpu(y)).item();
+      const found = await (await run(x, y)).item();
+      expect(found).toBe(wanted);
+      eager.schedule.step();
+      captured.schedule.step();
+    }
+    expect(captured.optimizer.stepCount).toBe(30);
+    expect(captured.optimizer.lr).toBe(0.05 * 0.5 ** 4);
+    for (const [name, p] of captured.net.namedParameters())
+      expect([...(await p.data())]).toEqual([...(await eager.net.getParameter(name).data())]);
+  });
+
+  it("would notice a learning rate frozen at capture", async () => {
+    const eager = setUp(1);
+    const frozen = setUp(1);
+    const run = capture((x: Tensor, y: Tensor) => frozen.step(x, y));
+    const losses: [number, number][] = [];
+    for (let i = 0; i < 12; i++) {
+      const [x, y] = batch(i);
+      losses.push([await eager.step(onGpu(x), onGpu(y)).item(), await (await run(x, y)).item()]);
+      eager.schedule.step(); // and not frozen.schedule
+    }
+    expect(losses[5]![0]).toBe(losses[5]![1]);
+    expect(losses[11]![0]).not.toBe(losses[11]![1]);
+  });
+
+  it("replays with one submit, and makes no buffer, bind group or pipeline", async () => {
+    const { step } = setUp(2);
+    const run = capture((x: Tensor, y: Tensor) => step(x, y));
+    await (await run(...batch(0))).item();
+    await (await run(...batch(1))).item();
+    await device.synchronize();
+    const before = device.stats();
+    for (let i = 2; i < 12; i++) await (await run(...batch(i))).item();
+    const after = device.stats();
+    expect(after.submits - before.submits).toBe(10);
+    expect(after.buffersCreated).toBe(before.buffersCreated);
+    expect(after.bindGroups).toBe(before.bindGroups);
+    expect(after.pipelines).toBe(before.pipelines);
+    expect(after.dispatches - before.dispatches).toBe(10 * run.plan()!.dispatches);
+  });
+
+  it("writes gradients straight into the optimizer's arena", async () => {
+    const { net, optimizer } = setUp(3);
+    const forwardBackward = capture((x: Tensor, y: Tensor) => {
+      optimizer.zeroGrad();
+      const loss = net.call(x).sub(y).square().mean();
+      loss.backward();
+      return [loss, ...[...net.parameters()].map((p) => p.grad!)];
+    });
+    const { step } = setUp(3);
+    const whole = capture((x: Tensor, y: Tensor) => step(x, y));
+    await forwardBackward(...batch(0));
+    await whole(...batch(0));
+    // clipping takes two launches and Adam one; four copies of gradients would show here
+    expect(whole.plan()!.dispatches).toBeLessThanOrEqual(forwardBackward.plan()!.dispatches + 3);
+  });
+
+  it("records anew for other shapes, and keeps both plans", async () => {
+    let recordings = 0;
+    const run = capture((x: Tensor) => {
+      recordings++;
+      return x.mul(2).sum();
+    });
+    for (const rows of [2, 5, 2, 5]) {
+      const [x] = batch(0, rows);
+      const wanted = [...x.data].reduce((a, b) => a + b, 0) * 2;
+      expect(await (await run(x)).item()).toBeCloseTo(wanted, 4);
+    }
+    expect(recordings).toBe(2);
+  });
+
+  it("takes tensors on the GPU as inputs, and views of them", async () => {
+    const run = capture((x: Tensor) => x.sum({ axis: 0 }));
+    const x = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    expect([...(await (await run(x)).data())]).toEqual([5, 7, 9]);
+    expect([...(await (await run(x.add(1))).data())]).toEqual([7, 9, 11]);
+    expect([
+      ...(await (
+        await run(
+          tensor([
+            [1, 1],
+            [2, 2],
+            [3, 3],
+          ]).transpose(0, 1),
+        )
+      ).data()),
+    ]).toEqual([2, 4, 6]);
+  });
+
+  it("uses tensors that the step closes over in place", async () => {
+    const counter = zeros([1]);
+    const run = capture((x: Tensor) => {
+      counter.copyFrom(counter.add(x));
+      return counter.clone();
+    });
+    for (const wanted of [3, 6, 9]) expect(await (await run(tensor([3]))).item()).toBe(wanted);
+    expect(await counter.item()).toBe(9);
+  });
+
+  it("runs a forward hook inside, and records anew when hooks come or go", async () => {
+    const net = new Net(4);
+    const run = capture((x: Tensor) => net.call(x).sum());
+    const [x] = batch(0);
+    const plain = await (await run(x)).item();
+    const hook = net.fc.registerForwardHook((_m, _i, out) => out.mul(0));
+    const hooked = await (await run(x)).item();
+    const bias = [...(await net.out.bias!.data())].reduce((a, b) => a + b, 0);
+    expect(hooked).toBeCloseTo(8 * bias, 4);
+    hook.remove();
+    expect(await (await run(x)).item()).toBe(plain);
+  });
+
+  it("keeps a result readable for a few runs, and says when it is too old", async () => {
+    const run = capture((x: Tensor) => x.mul(10));
+    const results: Tensor[] = [];
+    for (let i = 0; i < 6; i++) results.push(await run(tensor([i])));
+    expect(await results[5]!.item()).toBe(50);
+    expect(await results[3]!.item()).toBe(30);
+    await expect(results[0]!.data()).rejects.toThrow("one of the last 4 runs");
+    expect(() => results[2]!.add(1)).toThrow("a later run of the captured step has overwritten it");
+    expect(await results[5]!.add(1).item()).toBe(51);
+  });
+
+  it("returns lists and records as they are", async () => {
+    const run = capture((x: Tensor) => ({ twice: x.mul(2), both: [x.add(1), x.sub(1)] }));
+    const { twice, both } = await run(tensor([5]));
+    expect(await Promise.all([twice.item(), both[0]!.item(), both[1]!.item()])).toEqual([10, 6, 4]);
+  });
+
+  it("refuses a readback inside, an async step, and a result that is no tensor", async () => {
+    await expect(
+      capture((x: Tensor) => {
+        x.item().catch(() => {});
+        return x.item() as unknown as Tensor;
+      })(tensor([1])),
+    ).rejects.toThrow("a captured step cannot wait");
+    await expect(capture(() => 5 as unknown as Tensor)()).rejects.toThrow("found a number");
+  });
+
+  it("says so when a temporary of the step is used outside", async () => {
+    let stolen: Tensor | undefined;
+    const run = capture((x: Tensor) => {
+      stolen = x.mul(2);
+      return stolen.add(1);
+    });
+    await run(tensor([1]));
+    await expect(stolen!.data()).rejects.toThrow(CaptureError);
+    expect(() => stolen!.add(1)).toThrow("it is a temporary of a captured step: return it");
+  });
+
+  it("runs calls made at once one after another", async () => {
+    const total = zeros([1]);
+    const run = capture((x: Tensor) => {
+      total.copyFrom(total.add(x));
+      return total.clone();
+    });
+    const values = await Promise.all([1, 2, 3].map(async (v) => (await run(tensor([v]))).item()));
+    expect(values).toEqual([1, 3, 6]);
+  });
+});
