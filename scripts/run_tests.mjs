@@ -1,9 +1,9 @@
 // Runs the tests: all of them on the machine's own driver (a GPU, or lavapipe), then the kernels' again on SwiftShader, whose subgroups are
 // of another size and whose compiler is another one.
 //
-//   node scripts/test.mjs                          both
-//   node scripts/test.mjs FILTER…                  what vitest finds by FILTER, on the machine's own driver; vitest's options too
-//   node scripts/test.mjs --driver swiftshader     the second part alone
+//   node scripts/run_tests.mjs                          both
+//   node scripts/run_tests.mjs FILTER…                  what vitest finds by FILTER, on the machine's own driver; vitest's options too
+//   node scripts/run_tests.mjs --driver swiftshader     the second part alone
 //
 // The last line counts what vitest reported: "N passed, N failed".
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
