@@ -96,16 +96,21 @@ fn scalar(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   out4[i] = combine(a4[i], vec4u(params.value));
 }
 
-// Where the operands of the output's element i lie. The first axis needs no division, so neither does a layout of one axis.
+const j = 0u; //#loop
+
+// Where the operands of the output's element i lie: an axis a step from the last one on. Spelled out, since software adapters are slow to
+// index parameters by a variable. The first axis needs no division, so neither does a layout of one axis.
 fn places(i: u32) -> vec2u {
   var rest = i;
   var at = vec2u(params.aOffset, params.bOffset);
-  for (var axis = params.rank; axis > 1u; axis--) {
-    let k = axis - 1u;
-    let n = params.shape[k / 4u][k % 4u];
-    at += (rest % n) * vec2u(params.aStrides[k / 4u][k % 4u], params.bStrides[k / 4u][k % 4u]);
-    rest /= n;
+  //#for j in 0..7
+  if (params.rank > 7u - j) {
+    const k = 7u - j;
+    let next = rest / params.shape[k / 4u][k % 4u];
+    at += (rest - next * params.shape[k / 4u][k % 4u]) * vec2u(params.aStrides[k / 4u][k % 4u], params.bStrides[k / 4u][k % 4u]);
+    rest = next;
   }
+  //#end
   return at + rest * vec2u(params.aStrides[0][0], params.bStrides[0][0]);
 }
 

@@ -37,6 +37,25 @@ fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
 }
 
+const j = 0u; //#loop
+
+// Where the operands of the output's element i lie: an axis a step from the last one on. Spelled out, since software adapters are slow to
+// index parameters by a variable.
+fn places(i: u32) -> vec3u {
+  var rest = i;
+  var at = vec3u(params.conditionOffset, params.aOffset, params.bOffset);
+  //#for j in 0..8
+  if (params.rank > 7u - j) {
+    const k = 7u - j;
+    let next = rest / params.shape[k / 4u][k % 4u];
+    let strides = vec3u(params.conditionStrides[k / 4u][k % 4u], params.aStrides[k / 4u][k % 4u], params.bStrides[k / 4u][k % 4u]);
+    at += (rest - next * params.shape[k / 4u][k % 4u]) * strides;
+    rest = next;
+  }
+  //#end
+  return at;
+}
+
 @compute @workgroup_size(64)
 fn vectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
@@ -56,15 +75,7 @@ fn vectors(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn elements(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
-  var rest = i;
-  var at = vec3u(params.conditionOffset, params.aOffset, params.bOffset);
-  for (var axis = params.rank; axis > 0u; axis--) {
-    let k = axis - 1u;
-    let n = params.shape[k / 4u][k % 4u];
-    let strides = vec3u(params.conditionStrides[k / 4u][k % 4u], params.aStrides[k / 4u][k % 4u], params.bStrides[k / 4u][k % 4u]);
-    at += (rest % n) * strides;
-    rest /= n;
-  }
+  let at = places(i);
   var p = params.number;
   var q = params.number;
   //#if !A_NUMBER
