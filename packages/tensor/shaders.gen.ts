@@ -1157,6 +1157,16 @@ fn not_a_number() -> f32 {
   return bitcast<f32>(bits);
 }
 
+fn four(start: u32, c: u32) -> vec4f {
+  let last = params.length - 1u;
+  return vec4f(
+    logits[start + min(c, last)],
+    logits[start + min(c + LANES, last)],
+    logits[start + min(c + 2u * LANES, last)],
+    logits[start + min(c + 3u * LANES, last)],
+  );
+}
+
 fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
 
 @compute @workgroup_size(WORKGROUP)
@@ -1170,10 +1180,17 @@ fn forward(
   let lane = local % LANES;
   let start = params.offset + row * params.stride;
   var greatest = LOWEST;
-  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, logits[start + c]); }
-  greatest = row_max(greatest, local);
   var sum = 0.0;
-  for (var c = lane; c < params.length; c += LANES) { sum += exp(logits[start + c] - greatest); }
+  for (var c = lane; c < params.length; c += 4u * LANES) {
+    let v = four(start, c);
+    let higher = max(greatest, max(max(v.x, v.y), max(v.z, v.w)));
+    let p = select(vec4f(), exp(v - higher), vec4u(c, c + LANES, c + 2u * LANES, c + 3u * LANES) < vec4u(params.length));
+    sum = sum * exp(greatest - higher) + ((p.x + p.y) + (p.z + p.w));
+    greatest = higher;
+  }
+  let own = greatest;
+  greatest = row_max(greatest, local);
+  sum *= exp(own - greatest);
   sum = row_sum(sum, local);
   if (lane == 0u && wanted < params.rows) {
     let wanted_class = classes[row];
@@ -1239,9 +1256,14 @@ fn backward(
   let ignored = wanted_class == params.ignored;
   let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
   let shift = saved_normalizer[row];
-  for (var c = lane; c < params.length; c += LANES) {
-    let p = exp(logits[start + c] - shift) - select(0.0, 1.0, i32(c) == wanted_class);
-    gradient[begin + c] = select(p * scale, 0.0, ignored);
+  for (var c = lane; c < params.length; c += 4u * LANES) {
+    let at = vec4u(c, c + LANES, c + 2u * LANES, c + 3u * LANES);
+    let p = exp(four(start, c) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
+    let g = select(p * scale, vec4f(), ignored);
+    gradient[begin + at.x] = g.x;
+    if (at.y < params.length) { gradient[begin + at.y] = g.y; }
+    if (at.z < params.length) { gradient[begin + at.z] = g.z; }
+    if (at.w < params.length) { gradient[begin + at.w] = g.w; }
   }
   for (var c = params.length + lane; c < params.gradientStride; c += LANES) { gradient[begin + c] = 0.0; }
 }

@@ -63,12 +63,13 @@ export function gemm(product: Product): ProductResult {
   const isSplit = chosen.splits > 1;
   const target = isSplit ? empty([chosen.splits * slice], { device }) : result;
   device.run(chosen.kernel, {
-    bindings: { a: a.whole, b: b.whole, ...(isSplit ? epilogueOf({ a, b }) : epilogue).bindings, out: target },
+    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, ...(isSplit ? epilogueOf({ a, b }) : epilogue).bindings, out: target },
     params: {
       ...operandParams(problem),
       ...(isSplit ? epilogueOf({ a, b }) : epilogue).params,
       splits: chosen.splits,
       splitLength: chosen.splitLength,
+      stretch: chosen.stretch,
       outRow: n,
       outSlice: slice,
       rowSumsOffset,

@@ -1,6 +1,6 @@
 import type { Device } from "../../device/device.ts";
 import { type Kernel, kernel } from "../../device/kernel.ts";
-import type { Problem } from "./problem.ts";
+import type { Operand, Problem } from "./problem.ts";
 
 /** What a product does besides `A·B`; each combination is a pipeline of its own. */
 export interface Variant {
@@ -11,33 +11,116 @@ export interface Variant {
 /** How a product is computed: the kernel, and how the work is dealt out. */
 export interface Plan {
   readonly kernel: Kernel;
-  /** Workgroups of one split. */
   readonly workgroups: number;
-  /** Stretches of k computed apart and added up by a second kernel: what fills a device when `m·n` is small. */
+  /** Stretches of k computed apart and added up by a second kernel: what fills a device when `m·n` is small and `k` is not. */
   readonly splits: number;
-  /** Length of a stretch. */
+  /** Length of a stretch of k. */
   readonly splitLength: number;
+  /** Rows that a workgroup walks; for the panel kernel. */
+  readonly stretch: number;
 }
 
-/** Chooses a kernel family, a tile and a split for a product. */
+/**
+ * Chooses kernel, tile and split of a product. Sizes are parameters of the kernels, so all products share few pipelines: one for each family,
+ * variant and, for tiles, layout.
+ */
 export function plan(device: Device, problem: Problem, variant: Variant): Plan {
-  return portable(device, problem, variant);
+  if (device.family === "tile") return tile(problem, variant);
+  if (device.family === "panel" && device.subgroupSize > 0 && PANEL_K % device.subgroupSize === 0)
+    return panel(problem, variant, device.subgroupSize);
+  return portable(problem, variant);
 }
 
-/** Invocations of 8 rows × 4 columns, 64 to a workgroup. */
-function portable(_device: Device, problem: Problem, variant: Variant): Plan {
+// ---- portable: invocations of 8 rows × 4 columns, 64 to a workgroup ----
+
+/** Enough invocations for the few cores of a machine without a GPU. */
+const PORTABLE_BLOCKS = 1024;
+
+function portable(problem: Problem, variant: Variant): Plan {
   const blocks = Math.ceil(problem.m / 8) * Math.ceil(problem.n / 4) * problem.batches;
-  const split = splitK(problem, { wanted: 1024 / blocks, shortest: 64 });
+  const split = splitK(problem.k, { wanted: PORTABLE_BLOCKS / blocks, shortest: 64, multipleOf: 1 });
+  const { gelu, rowSums } = afterSplit(variant, split);
   return {
-    kernel: kernel("gemm_portable", "main", { GELU: variant.gelu && split.splits === 1, ROW_SUMS: variant.rowSums }),
+    kernel: kernel("gemm_portable", "main", { GELU: gelu, ROW_SUMS: rowSums }),
     workgroups: Math.ceil((blocks * split.splits) / 64),
+    stretch: 0,
     ...split,
   };
 }
 
-/** At most `wanted` stretches of k, none much below `shortest`. */
-function splitK({ k }: Problem, { wanted, shortest }: { wanted: number; shortest: number }): { splits: number; splitLength: number } {
-  const most = Math.max(1, Math.min(Math.floor(wanted), Math.floor(k / shortest)));
-  const splitLength = Math.ceil(k / most);
-  return { splits: splitLength === 0 ? 1 : Math.ceil(k / splitLength), splitLength };
+// ---- panel: a subgroup walks rows of A with a panel of B, PANEL_K × PANEL_COLUMNS·lanes, in private memory ----
+
+const PANEL_K = 64;
+const PANEL_COLUMNS = 4;
+/** Software adapters deal workgroups out in halves to their threads: as many of equal size even the halves out. */
+const PANEL_WORKGROUPS = 32;
+/** Rows that repay the loading of a panel. */
+const PANEL_ROWS = 64;
+
+function panel(problem: Problem, variant: Variant, lanes: number): Plan {
+  const { m, n, k, batches } = problem;
+  const across = Math.ceil(n / (lanes * PANEL_COLUMNS)) * batches;
+  const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / PANEL_ROWS)));
+  const stretch = Math.ceil(m / down);
+  const blocks = across * Math.ceil(m / stretch);
+  const split = splitK(k, { wanted: PANEL_WORKGROUPS / blocks, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
+  const { gelu, rowSums } = afterSplit(variant, split);
+  return {
+    kernel: kernel("gemm_panel", "main", { SG: lanes, NC: PANEL_COLUMNS, KC: PANEL_K, GELU: gelu, ROW_SUMS: rowSums }),
+    workgroups: blocks * split.splits,
+    stretch,
+    ...split,
+  };
+}
+
+// ---- tile: 256 invocations with tiles of both operands in workgroup memory ----
+
+const TILE_COLUMNS = 64;
+const TILE_STEP = 16;
+/** Workgroups that keep a large GPU busy: about one and two for each of its multiprocessors. */
+const FEW_TILES = 128;
+const MANY_TILES = 256;
+
+function tile(problem: Problem, variant: Variant): Plan {
+  const { m, n, k, batches, a, b } = problem;
+  const aAlongK = a.row !== 1 || a.column === 1;
+  const bAlongK = b.column !== 1;
+  const count = (rows: number): number => Math.ceil(m / rows) * Math.ceil(n / TILE_COLUMNS) * batches;
+  // 8 rows an invocation where there is work for all, 2 where there is little and k is too short to split.
+  const size = variant.rowSums ? 4 : count(128) >= 2 * MANY_TILES ? 8 : count(64) < FEW_TILES && aAlongK && k < 16 * TILE_STEP ? 2 : 4;
+  const blocks = count(16 * size);
+  const split = splitK(k, { wanted: blocks < FEW_TILES ? MANY_TILES / blocks : 1, shortest: 8 * TILE_STEP, multipleOf: TILE_STEP });
+  const { gelu, rowSums } = afterSplit(variant, split);
+  const defines = {
+    TM: size,
+    A_ALONG_K: aAlongK,
+    B_ALONG_K: bAlongK,
+    VEC: isAligned(a, aAlongK ? "column" : "row") && isAligned(b, bAlongK ? "row" : "column"),
+    GELU: gelu,
+    ROW_SUMS: rowSums,
+  };
+  return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, ...split };
+}
+
+/** Whether an operand can be read as vec4 along an axis: neighbours there, and everything else at multiples of 4. */
+function isAligned(operand: Operand, axis: "row" | "column"): boolean {
+  const other = axis === "row" ? operand.column : operand.row;
+  return operand[axis] === 1 && [operand.tensor.offset, other, ...operand.batch].every((n) => n % 4 === 0);
+}
+
+// ---- shared ----
+
+/** At most `wanted` stretches of k, none but the last shorter than `shortest` or not a multiple of `multipleOf`. */
+function splitK(
+  k: number,
+  { wanted, shortest, multipleOf }: { wanted: number; shortest: number; multipleOf: number },
+): { splits: number; splitLength: number } {
+  const splits = Math.max(1, Math.min(Math.floor(wanted), Math.floor(k / shortest)));
+  const splitLength = Math.max(1, Math.ceil(k / splits / multipleOf)) * multipleOf;
+  return { splits: Math.max(1, Math.ceil(k / splitLength)), splitLength };
+}
+
+/** What is left for the product's kernel to do: of a split product, the reduction applies the activation. */
+function afterSplit(variant: Variant, { splits }: { splits: number }): Variant {
+  return splits > 1 ? { ...variant, gelu: false } : variant;
 }
