@@ -44,12 +44,15 @@ export interface ShapeOptions {
   maxCount?: number;
 }
 
-/** A shape: where its elements would be too many, leading dimensions become 1. */
+/** A shape: where its elements would be too many, its greatest dimensions become the next smaller sizes. */
 export function shape({ minRank = 0, maxRank = 4, maxCount = 4096 }: ShapeOptions = {}): fc.Arbitrary<number[]> {
   return fc.array(dimension({ max: maxCount }), { minLength: minRank, maxLength: maxRank }).map((drawn) => {
-    const limited = [...drawn];
-    for (let axis = 0; countOf(limited) > maxCount; axis++) limited[axis] = 1;
-    return limited;
+    let fitting = drawn;
+    while (countOf(fitting) > maxCount) {
+      const greatest = fitting.indexOf(Math.max(...fitting));
+      fitting = replaced(fitting, greatest, sizes[sizes.indexOf(fitting[greatest]!) - 1]!);
+    }
+    return fitting;
   });
 }
 

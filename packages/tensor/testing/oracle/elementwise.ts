@@ -73,14 +73,14 @@ function logistic(v: number): number {
 
 /** erf by its series with positive terms only (DLMF 7.6.2), which loses no digits; from 6 on it is 1 in float64. */
 function errorFunction(v: number): number {
-  if (Math.abs(v) > 6) return Math.sign(v);
+  if (!(Math.abs(v) <= 6)) return Math.sign(v); // also NaN
   let term = v;
   let sum = 0;
   for (let n = 0; sum + term !== sum; n++) {
     sum += term;
     term *= (2 * v * v) / (2 * n + 3);
   }
-  return Number.isNaN(v) ? v : (2 / Math.sqrt(Math.PI)) * Math.exp(-v * v) * sum;
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-v * v) * sum;
 }
 
 function roundHalfToEven(v: number): number {
