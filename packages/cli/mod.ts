@@ -1,0 +1,3 @@
+export { main } from "./cli.ts";
+export { presets } from "./config/presets.ts";
+export type { RunConfig } from "./config/run_config.ts";
