@@ -5,7 +5,7 @@
 
 /** `numpy.linspace(start, stop, count)`: `start + i·step`, with `stop` itself at the end. */
 export function linspace(start: number, stop: number, count: number): Float64Array {
-  const step = (stop - start) / (count - 1);
+  const step = count > 1 ? (stop - start) / (count - 1) : 0;
   const values = Float64Array.from({ length: count }, (_, i) => i * step + start);
   if (count > 1) values[count - 1] = stop;
   return values;
