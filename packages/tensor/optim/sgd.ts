@@ -40,7 +40,7 @@ export class SGD extends Optimizer {
         learningRate: () => this.lr,
         weightDecay,
         momentum,
-        dampening: () => (this.stepCount === 1 ? 0 : dampening),
+        dampening: () => (momentum === 0 || this.stepCount === 1 ? 0 : dampening), // without velocity there is nothing to dampen
         nesterov: Number(nesterov),
       },
       workgroups: Math.ceil(run.length / 256),
