@@ -102,6 +102,12 @@ describe("WordDataset", () => {
     );
   });
 
+  it("uses every word of a split before long", () => {
+    const data = dataset();
+    const used = new Set(Array.from({ length: 300 }, (_, i) => data.combination("train", i)).flat());
+    expect(used.size).toBe(data.words.train.length); // 50 words: one left out has a chance of 0.0003
+  });
+
   it("writes rows of tokens, END, PAD, targets one ahead, and the text of the words", () => {
     const data = dataset();
     fc.assert(

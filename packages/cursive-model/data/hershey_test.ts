@@ -52,6 +52,14 @@ describe("writeCursive", () => {
     for (const word of ["mnu", "hello", "queen", "vowel", "arcsbdpyzfgkw"]) expect(visibleStrokes(write(word).points)).toHaveLength(1);
   });
 
+  it("rises into e without a dip", () => {
+    const heights = visibleStrokes(write("le").points)
+      .flat()
+      .map(([, y]) => -y);
+    const turnsUp = heights.filter((height, i) => i > 0 && height < heights[i - 1]! && height <= heights[i + 1]!);
+    expect(turnsUp).toHaveLength(2); // at the foot of l and at that of e
+  });
+
   it("dots and crosses right after the letter, then goes on where the letter ended", () => {
     const strokes = visibleStrokes(write("nil").points);
     expect(strokes).toHaveLength(3);
