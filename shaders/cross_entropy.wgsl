@@ -95,6 +95,25 @@ fn not_a_number() -> f32 {
   return bitcast<f32>(bits);
 }
 
+/** Four places of a row that one lane takes at once; its next four lie 4 · LANES further on. */
+fn places(c: u32) -> vec4u {
+  return c + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
+}
+
+/** Which of them are there. Those that are not are read as the row's last and dropped: cheaper than a branch. */
+fn inside(at: vec4u) -> vec4<bool> {
+  return at < vec4u(params.length);
+}
+
+fn added(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+fn logits_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u));
+  return vec4f(logits[c.x], logits[c.y], logits[c.z], logits[c.w]);
+}
+
 fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
 
 @compute @workgroup_size(WORKGROUP)
@@ -107,12 +126,19 @@ fn forward(
   let row = min(wanted, params.rows - 1u); // invocations beyond the end repeat the last row and write nothing
   let lane = local % LANES;
   let start = params.offset + row * params.stride;
-  var greatest = LOWEST;
-  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, logits[start + c]); }
-  greatest = row_max(greatest, local);
-  var sum = 0.0;
-  for (var c = lane; c < params.length; c += LANES) { sum += exp(logits[start + c] - greatest); }
-  sum = row_sum(sum, local);
+  // One reading of the row: a running maximum, and the sum of exp(v − it), rescaled whenever it grows.
+  var own = LOWEST;
+  var own_sum = 0.0;
+  for (var c = lane; c < params.length; c += 4u * LANES) {
+    let at = places(c);
+    let v = logits_at(start, at);
+    let higher = max(own, max(max(v.x, v.y), max(v.z, v.w)));
+    own_sum *= select(exp(own - higher), 1.0, own == higher);
+    own_sum += added(select(vec4f(), exp(v - higher), inside(at)));
+    own = higher;
+  }
+  let greatest = row_max(own, local);
+  let sum = row_sum(own_sum * exp(own - greatest), local);
   if (lane == 0u && wanted < params.rows) {
     let wanted_class = classes[row];
     let log_sum = log(sum);
@@ -177,9 +203,14 @@ fn backward(
   let ignored = wanted_class == params.ignored;
   let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
   let shift = saved_normalizer[row];
-  for (var c = lane; c < params.length; c += LANES) {
-    let p = exp(logits[start + c] - shift) - select(0.0, 1.0, i32(c) == wanted_class);
-    gradient[begin + c] = select(p * scale, 0.0, ignored);
+  for (var c = lane; c < params.length; c += 4u * LANES) {
+    let at = places(c);
+    let p = exp(logits_at(start, at) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
+    let g = select(p * scale, vec4f(), ignored);
+    gradient[begin + at.x] = g.x;
+    if (at.y < params.length) { gradient[begin + at.y] = g.y; }
+    if (at.z < params.length) { gradient[begin + at.z] = g.z; }
+    if (at.w < params.length) { gradient[begin + at.w] = g.w; }
   }
   for (var c = params.length + lane; c < params.gradientStride; c += LANES) { gradient[begin + c] = 0.0; }
 }

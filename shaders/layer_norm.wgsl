@@ -68,20 +68,46 @@ fn row_sum(own: f32, local: u32) -> f32 {
   return total;
 }
 
-fn weight_of(c: u32) -> f32 {
+/** Four places of a row that one lane takes at once; its next four lie 4 · LANES further on. */
+fn places(c: u32) -> vec4u {
+  return c + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
+}
+
+/** Which of them are there. Those that are not are read as the row's last and dropped: cheaper than a branch. */
+fn inside(at: vec4u) -> vec4<bool> {
+  return at < vec4u(params.length);
+}
+
+fn added(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+fn x_at(start: u32, at: vec4u) -> vec4f {
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(x[start + c.x], x[start + c.y], x[start + c.z], x[start + c.w]);
+}
+
+fn weight_at(at: vec4u) -> vec4f {
   //#if WEIGHT
-  return weight[c];
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(weight[c.x], weight[c.y], weight[c.z], weight[c.w]);
   //#else
-  return 1.0;
+  return vec4f(1.0);
   //#end
 }
 
-fn bias_of(c: u32) -> f32 {
+fn bias_at(at: vec4u) -> vec4f {
   //#if BIAS
-  return bias[c];
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(bias[c.x], bias[c.y], bias[c.z], bias[c.w]);
   //#else
-  return 0.0;
+  return vec4f();
   //#end
+}
+
+fn dy_at(start: u32, at: vec4u) -> vec4f {
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(dy[start + c.x], dy[start + c.y], dy[start + c.z], dy[start + c.w]);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -95,17 +121,28 @@ fn forward(
   let lane = local % LANES;
   let n = params.length;
   let start = params.xOffset + row * params.xStride;
-  var sum = 0.0;
-  for (var c = lane; c < n; c += LANES) { sum += x[start + c]; }
-  let center = row_sum(sum, local) / f32(n);
-  var squares = 0.0;
-  for (var c = lane; c < n; c += LANES) {
-    let d = x[start + c] - center;
-    squares += d * d;
+  var sum = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    sum += select(vec4f(), x_at(start, at), inside(at));
   }
-  let scale = 1.0 / sqrt(row_sum(squares, local) / f32(n) + params.eps);
+  let center = row_sum(added(sum), local) / f32(n);
+  var squares = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let d = x_at(start, at) - center;
+    squares += select(vec4f(), d * d, inside(at));
+  }
+  let scale = 1.0 / sqrt(row_sum(added(squares), local) / f32(n) + params.eps);
   if (wanted >= params.rows) { return; }
-  for (var c = lane; c < n; c += LANES) { y[row * n + c] = (x[start + c] - center) * scale * weight_of(c) + bias_of(c); }
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let result = (x_at(start, at) - center) * scale * weight_at(at) + bias_at(at);
+    y[row * n + at.x] = result.x;
+    if (at.y < n) { y[row * n + at.y] = result.y; }
+    if (at.z < n) { y[row * n + at.z] = result.z; }
+    if (at.w < n) { y[row * n + at.w] = result.w; }
+  }
   if (lane == 0u) {
     mean[row] = center;
     rstd[row] = scale;
@@ -126,19 +163,25 @@ fn backward(
   let slope = params.dyOffset + row * params.dyStride;
   let center = saved_mean[row];
   let scale = saved_rstd[row];
-  var sum = 0.0;
-  var along = 0.0;
-  for (var c = lane; c < n; c += LANES) {
-    let v = dy[slope + c] * weight_of(c);
+  var sum = vec4f();
+  var along = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let v = select(vec4f(), dy_at(slope, at) * weight_at(at), inside(at));
     sum += v;
-    along += v * ((x[start + c] - center) * scale);
+    along += select(vec4f(), v * ((x_at(start, at) - center) * scale), inside(at));
   }
-  sum = row_sum(sum, local) / f32(n);
-  along = row_sum(along, local) / f32(n);
+  let sum_mean = row_sum(added(sum), local) / f32(n);
+  let along_mean = row_sum(added(along), local) / f32(n);
   if (wanted >= params.rows) { return; }
-  for (var c = lane; c < n; c += LANES) {
-    let normalized = (x[start + c] - center) * scale;
-    dx[row * n + c] = scale * (dy[slope + c] * weight_of(c) - sum - normalized * along);
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let normalized = (x_at(start, at) - center) * scale;
+    let result = scale * (dy_at(slope, at) * weight_at(at) - sum_mean - normalized * along_mean);
+    dx[row * n + at.x] = result.x;
+    if (at.y < n) { dx[row * n + at.y] = result.y; }
+    if (at.z < n) { dx[row * n + at.z] = result.z; }
+    if (at.w < n) { dx[row * n + at.w] = result.w; }
   }
 }
 

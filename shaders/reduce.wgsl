@@ -20,6 +20,7 @@ const WORKGROUP = 64u; //#param
 const MAP = 0u; //#param
 const COMBINE = 0u; //#param
 const FINISH = 0u; //#param
+const ORDER = 0u; //#param
 /** Whether the reduced axes are a single one. */
 const FLAT = true; //#param
 
@@ -33,7 +34,7 @@ const MAP_IS_ZERO = 6u;
 const MAP_KEY = 7u;
 const MAP_PLACE = 8u; // ~r where x has the key `reference`, else 0
 const MAP_EQUALS = 9u; // 1 where x = reference
-const MAP_TRUTH = 10u; // 1 where x ≠ 0; turned round under ORDER_LEAST
+const MAP_TRUTH = 10u; // 1 where x ≠ 0; turned round where the least is wanted
 
 const COMBINE_ADD = 0u;
 const COMBINE_MULTIPLY = 1u;
@@ -48,10 +49,10 @@ const FINISH_VALUE = 4u; // what a key stands for
 const FINISH_INVERT = 5u; // ~total
 const FINISH_NOT = 6u; // 1 − total
 
-const ORDER_I32 = 1u;
-const ORDER_U32 = 2u;
-const ORDER_LEAST = 4u;
-const ORDER_ABS = 8u;
+const IS_I32 = (ORDER & 1u) != 0u;
+const IS_F32 = (ORDER & 3u) == 0u; // else integers
+const WANTS_LEAST = (ORDER & 4u) != 0u;
+const WANTS_ABS = (ORDER & 8u) != 0u;
 
 struct Params {
   outputs: u32,
@@ -61,7 +62,6 @@ struct Params {
   offset: u32,
   keptRank: u32,
   reducedRank: u32,
-  order: u32,
   scale: f32,
   keptShape: array<vec4u, 2>,
   keptStrides: array<vec4u, 2>,
@@ -81,24 +81,24 @@ fn is_finite(bits: u32) -> bool { return (bits & 0x7f800000u) != 0x7f800000u; }
 
 /** Unsigned integers in the order of the values, NaN above all; turned round where the least value is wanted, NaN still above all. */
 fn key(given: u32) -> u32 {
-  var bits = given;
-  if ((params.order & ORDER_ABS) != 0u) { bits &= 0x7fffffffu; }
-  let is_f32 = (params.order & (ORDER_I32 | ORDER_U32)) == 0u;
-  if (is_f32 && is_nan(bits)) { return 0xffffffffu; }
-  if (is_f32) {
-    if (bits == 0x80000000u) { bits = 0u; }
+  var bits = select(given, given & 0x7fffffffu, WANTS_ABS);
+  if (IS_F32) {
+    bits = select(bits, 0u, bits == 0x80000000u);
     bits ^= select(0x80000000u, 0xffffffffu, bits >= 0x80000000u);
-  } else if ((params.order & ORDER_I32) != 0u) { bits ^= 0x80000000u; }
-  return select(bits, ~bits, (params.order & ORDER_LEAST) != 0u);
+  } else if (IS_I32) {
+    bits ^= 0x80000000u;
+  }
+  return select(select(bits, ~bits, WANTS_LEAST), 0xffffffffu, IS_F32 && is_nan(given));
 }
 
+/** What a key stands for; 0 is no key of an f32, but the fold of nothing. */
 fn value_of_key(given: u32) -> u32 {
-  let is_f32 = (params.order & (ORDER_I32 | ORDER_U32)) == 0u;
-  if (is_f32 && given == 0xffffffffu) { return 0x7fc00000u; }
-  if (is_f32 && given == 0u) { return select(select(0xff800000u, 0x7f800000u, (params.order & ORDER_LEAST) != 0u), 0u, (params.order & ORDER_ABS) != 0u); }
-  let bits = select(given, ~given, (params.order & ORDER_LEAST) != 0u);
-  if (is_f32) { return bits ^ select(0xffffffffu, 0x80000000u, bits >= 0x80000000u); }
-  return select(bits, bits ^ 0x80000000u, (params.order & ORDER_I32) != 0u);
+  let bits = select(given, ~given, WANTS_LEAST);
+  if (IS_I32) { return bits ^ 0x80000000u; }
+  if (!IS_F32) { return bits; }
+  let value = bits ^ select(0xffffffffu, 0x80000000u, bits >= 0x80000000u);
+  let of_nothing = select(select(0xff800000u, 0x7f800000u, WANTS_LEAST), 0u, WANTS_ABS);
+  return select(select(value, of_nothing, given == 0u), 0x7fc00000u, given == 0xffffffffu);
 }
 
 fn identity() -> u32 {
@@ -140,10 +140,10 @@ fn mapped(bits: u32, place: u32, against: u32) -> u32 {
   if (MAP == MAP_IS_ZERO) { return select(0u, 1u, (bits & 0x7fffffffu) == 0u); }
   if (MAP == MAP_KEY) { return key(bits); }
   if (MAP == MAP_PLACE) { return select(0u, ~place, key(bits) == against); }
-  if (MAP == MAP_EQUALS) { return select(0u, 1u, select(v, abs(v), (params.order & ORDER_ABS) != 0u) == bitcast<f32>(against)); }
+  if (MAP == MAP_EQUALS) { return select(0u, 1u, select(v, abs(v), WANTS_ABS) == bitcast<f32>(against)); }
   if (MAP == MAP_TRUTH) {
-    let is_zero = bits == 0u || ((params.order & (ORDER_I32 | ORDER_U32)) == 0u && bits == 0x80000000u);
-    return select(0u, 1u, is_zero == ((params.order & ORDER_LEAST) != 0u));
+    let is_zero = bits == 0u || (IS_F32 && bits == 0x80000000u);
+    return select(0u, 1u, is_zero == WANTS_LEAST);
   }
   return bits;
 }
@@ -171,18 +171,23 @@ fn base_of(output: u32) -> u32 {
   return place + rest * params.keptStrides[0][0];
 }
 
-fn element(base: u32, r: u32, end: u32, against: u32) -> u32 {
-  if (r >= end) { return identity(); }
-  if (FLAT) { return mapped(x[base + r * params.reducedStrides[0][0]], r, against); }
+/** Where element r lies from its output's first. */
+fn place_of(r: u32) -> u32 {
+  if (FLAT) { return r * params.reducedStrides[0][0]; }
   var rest = r;
-  var place = base;
+  var place = 0u;
   for (var axis = params.reducedRank; axis > 1u; axis--) {
     let a = axis - 1u;
     let n = params.reducedShape[a / 4u][a % 4u];
     place += (rest % n) * params.reducedStrides[a / 4u][a % 4u];
     rest /= n;
   }
-  return mapped(x[place + rest * params.reducedStrides[0][0]], r, against);
+  return place + rest * params.reducedStrides[0][0];
+}
+
+/** The element r, or what changes nothing beyond the end: read anyway and dropped, for a branch costs more. */
+fn element(base: u32, r: u32, end: u32, against: u32) -> u32 {
+  return select(identity(), mapped(x[base + place_of(min(r, end - 1u))], r, against), r < end);
 }
 
 /** Folds the lanes of a stretch; every lane gets the total. */

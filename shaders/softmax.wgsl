@@ -94,6 +94,35 @@ fn row_start(row: u32) -> vec2u {
   return start + rest * vec2u(params.inputStrides[0][0], params.strides[0][0]);
 }
 
+/** Four places of a row that one lane takes at once; its next four lie 4 · LANES further on. */
+fn places(c: u32) -> vec4u {
+  return c + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
+}
+
+/** Which of them are there. Those that are not are read as the row's last and dropped: cheaper than a branch. */
+fn inside(at: vec4u) -> vec4<bool> {
+  return at < vec4u(params.length);
+}
+
+fn added(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+fn x_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u)) * params.inputStep;
+  return vec4f(x[c.x], x[c.y], x[c.z], x[c.w]);
+}
+
+fn dy_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u)) * params.inputStep;
+  return vec4f(dy[c.x], dy[c.y], dy[c.z], dy[c.w]);
+}
+
+fn y_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u)) * params.step;
+  return vec4f(saved_y[c.x], saved_y[c.y], saved_y[c.z], saved_y[c.w]);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(local_invocation_index) local: u32,
@@ -103,17 +132,27 @@ fn forward(
   let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
   let start = row_start(min(wanted, params.rows - 1u)); // invocations beyond the end repeat the last row and write nothing
   let lane = local % LANES;
-  var greatest = LOWEST;
-  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, x[start.x + c * params.inputStep]); }
-  greatest = row_max(greatest, local);
-  var sum = 0.0;
-  for (var c = lane; c < params.length; c += LANES) { sum += exp(x[start.x + c * params.inputStep] - greatest); }
-  sum = row_sum(sum, local);
+  let n = params.length;
+  var greatest = vec4f(LOWEST);
+  for (var c = lane; c < n; c += 4u * LANES) { greatest = max(greatest, x_at(start.x, places(c))); }
+  let shift = row_max(max(max(greatest.x, greatest.y), max(greatest.z, greatest.w)), local);
+  var sum = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    sum += select(vec4f(), exp(x_at(start.x, at) - shift), inside(at));
+  }
+  let total = row_sum(added(sum), local);
   if (wanted >= params.rows) { return; }
-  let log_sum = log(sum);
-  for (var c = lane; c < params.length; c += LANES) {
-    let shifted = x[start.x + c * params.inputStep] - greatest;
-    y[start.y + c * params.step] = select(exp(shifted) / sum, shifted - log_sum, LOG);
+  let log_total = log(total);
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let shifted = x_at(start.x, at) - shift;
+    let result = select(exp(shifted) / total, shifted - log_total, LOG);
+    let to = start.y + at * params.step;
+    y[to.x] = result.x;
+    if (at.y < n) { y[to.y] = result.y; }
+    if (at.z < n) { y[to.z] = result.z; }
+    if (at.w < n) { y[to.w] = result.w; }
   }
 }
 
@@ -126,16 +165,24 @@ fn backward(
   let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
   let start = row_start(min(wanted, params.rows - 1u));
   let lane = local % LANES;
-  var sum = 0.0;
-  for (var c = lane; c < params.length; c += LANES) {
-    let slope = dy[start.x + c * params.inputStep];
-    sum += select(slope * saved_y[start.y + c * params.step], slope, LOG);
+  let n = params.length;
+  var sum = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let slope = dy_at(start.x, at);
+    sum += select(vec4f(), select(slope * y_at(start.y, at), slope, LOG), inside(at));
   }
-  sum = row_sum(sum, local);
+  let total = row_sum(added(sum), local);
   if (wanted >= params.rows) { return; }
-  for (var c = lane; c < params.length; c += LANES) {
-    let slope = dy[start.x + c * params.inputStep];
-    let result = saved_y[start.y + c * params.step];
-    dx[start.y + c * params.step] = select(result * (slope - sum), slope - exp(result) * sum, LOG);
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let slope = dy_at(start.x, at);
+    let result = y_at(start.y, at);
+    let g = select(result * (slope - total), slope - exp(result) * total, LOG);
+    let to = start.y + at * params.step;
+    dx[to.x] = g.x;
+    if (at.y < n) { dx[to.y] = g.y; }
+    if (at.z < n) { dx[to.z] = g.z; }
+    if (at.w < n) { dx[to.w] = g.w; }
   }
 }

@@ -310,12 +310,14 @@ fn backward_key_value(
 // query, output, gradient [heads, queries, D]; key, value [heads, keys, D]; \`heads\` are all leading axes, walked as (outer, inner).
 // A tensor lies in its storage as a vec4u says: offset, outer stride, inner stride, row stride, in elements; its last axis has stride 1.
 // VEC4: D and all offsets and strides are multiples of 4. logsumexp and delta are dense. Scores are in units of log 2 (scaled by log2 e).
-// Causal: query i sees keys 0 … i. D4 = ceil(D / 4) is baked in, elements beyond D count as 0.
+// Causal: query i sees keys 0 … i. Elements beyond D count as 0. Rows are kept in private arrays of D4 ≥ ceil(D / 4) vec4.
+// UNROLL: D4 is exactly that, and the compiler unrolls loops over it into registers: three times as fast, but software adapters take long
+// to compile it for wide heads (half a minute for D = 64). Without, one pipeline serves every D up to 4 D4.
 // Dispatch: ceil(heads · rows / 64) workgroups, rows = queries (backward_key_value: keys), folded into x and y.
 
 const D4 = 4u; //#param
 const VEC4 = true; //#param
-const c = 0u; //#loop
+const UNROLL = true; //#param
 
 struct Params {
   heads: u32,
@@ -348,6 +350,15 @@ struct Params {
 
 const LOG2_E = 1.4426950408889634;
 
+/// vec4 to a row.
+fn chunks() -> u32 {
+  //#if UNROLL
+  return D4;
+  //#else
+  return (params.headSize + 3u) / 4u;
+  //#end
+}
+
 fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
 }
@@ -362,8 +373,8 @@ fn query_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return query[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(query[i.x / 4u][i.x % 4u], query[i.y / 4u][i.y % 4u], query[i.z / 4u][i.z % 4u], query[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(query_element(i), query_element(i + 1u), query_element(i + 2u), query_element(i + 3u)));
   //#end
 }
 
@@ -371,8 +382,8 @@ fn key_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return key[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(key[i.x / 4u][i.x % 4u], key[i.y / 4u][i.y % 4u], key[i.z / 4u][i.z % 4u], key[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(key_element(i), key_element(i + 1u), key_element(i + 2u), key_element(i + 3u)));
   //#end
 }
 
@@ -380,8 +391,8 @@ fn value_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return value[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(value[i.x / 4u][i.x % 4u], value[i.y / 4u][i.y % 4u], value[i.z / 4u][i.z % 4u], value[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(value_element(i), value_element(i + 1u), value_element(i + 2u), value_element(i + 3u)));
   //#end
 }
 
@@ -389,8 +400,8 @@ fn output_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return output[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(output[i.x / 4u][i.x % 4u], output[i.y / 4u][i.y % 4u], output[i.z / 4u][i.z % 4u], output[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(output_element(i), output_element(i + 1u), output_element(i + 2u), output_element(i + 3u)));
   //#end
 }
 
@@ -398,10 +409,16 @@ fn gradient_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return gradient[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(gradient[i.x / 4u][i.x % 4u], gradient[i.y / 4u][i.y % 4u], gradient[i.z / 4u][i.z % 4u], gradient[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(gradient_element(i), gradient_element(i + 1u), gradient_element(i + 2u), gradient_element(i + 3u)));
   //#end
 }
+
+fn query_element(i: u32) -> f32 { return query[i / 4u][i % 4u]; }
+fn key_element(i: u32) -> f32 { return key[i / 4u][i % 4u]; }
+fn value_element(i: u32) -> f32 { return value[i / 4u][i % 4u]; }
+fn output_element(i: u32) -> f32 { return output[i / 4u][i % 4u]; }
+fn gradient_element(i: u32) -> f32 { return gradient[i / 4u][i % 4u]; }
 
 /// 0 for elements beyond the head, which belong to a neighbour.
 fn within_head(chunk: u32, elements: vec4f) -> vec4f {
@@ -423,35 +440,28 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let queryRow = row_start(params.queryLayout[0], head, i);
   let keyRows = row_start(params.keyLayout[0], head, 0u);
   let valueRows = row_start(params.valueLayout[0], head, 0u);
-  //#for c in 0..D4
-  let q__c = query_at(queryRow, c) * (params.scale * LOG2_E);
-  var sum__c = vec4f();
-  //#end
+  var q: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var c = 0u; c < chunks(); c++) { q[c] = query_at(queryRow, c) * (params.scale * LOG2_E); }
   var top = -1e30;
   var total = 0.0;
   let end = select(params.keys, min(i + 1u, params.keys), params.causal != 0u);
   for (var j = 0u; j < end; j++) {
-    let k = keyRows + j * params.keyLayout[0].w;
-    let v = valueRows + j * params.valueLayout[0].w;
+    let keyRow = keyRows + j * params.keyLayout[0].w;
+    let valueRow = valueRows + j * params.valueLayout[0].w;
     var score = 0.0;
-    //#for c in 0..D4
-    score += dot(q__c, key_at(k, c));
-    //#end
+    for (var c = 0u; c < chunks(); c++) { score += dot(q[c], key_at(keyRow, c)); }
     let higher = max(top, score);
     let shrink = exp2(top - higher);
     let p = exp2(score - higher);
     top = higher;
     total = total * shrink + p;
-    //#for c in 0..D4
-    sum__c = sum__c * shrink + p * value_at(v, c);
-    //#end
+    for (var c = 0u; c < chunks(); c++) { sum[c] = sum[c] * shrink + p * value_at(valueRow, c); }
   }
   // Without keys there is nothing to weigh: 0, as the empty sum is.
   let weight = select(1.0 / total, 0.0, end == 0u);
   let outputRow = row_start(params.outputLayout[0], head, i);
-  //#for c in 0..D4
-  store(outputRow, c, sum__c * weight);
-  //#end
+  for (var c = 0u; c < chunks(); c++) { store(outputRow, c, sum[c] * weight); }
   rowResult[row] = top + log2(total);
 }
 
@@ -464,9 +474,7 @@ fn row_dots(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let outputRow = row_start(params.outputLayout[0], head, i);
   let gradientRow = row_start(params.gradientLayout[0], head, i);
   var sum = 0.0;
-  //#for c in 0..D4
-  sum += dot(output_at(outputRow, c), gradient_at(gradientRow, c));
-  //#end
+  for (var c = 0u; c < chunks(); c++) { sum += dot(output_at(outputRow, c), gradient_at(gradientRow, c)); }
   rowResult[row] = sum;
 }
 
@@ -480,33 +488,30 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let gradientRow = row_start(params.gradientLayout[0], head, i);
   let keyRows = row_start(params.keyLayout[0], head, 0u);
   let valueRows = row_start(params.valueLayout[0], head, 0u);
-  //#for c in 0..D4
-  let q__c = query_at(queryRow, c) * (params.scale * LOG2_E);
-  let g__c = gradient_at(gradientRow, c);
-  var sum__c = vec4f();
-  //#end
-  let offset = logsumexp[row];
-  let mean = delta[row];
+  var q: array<vec4f, D4>;
+  var g: array<vec4f, D4>;
+  var k: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var c = 0u; c < chunks(); c++) {
+    q[c] = query_at(queryRow, c) * (params.scale * LOG2_E);
+    g[c] = gradient_at(gradientRow, c);
+  }
   let end = select(params.keys, min(i + 1u, params.keys), params.causal != 0u);
   for (var j = 0u; j < end; j++) {
-    let k = keyRows + j * params.keyLayout[0].w;
-    let v = valueRows + j * params.valueLayout[0].w;
+    let keyRow = keyRows + j * params.keyLayout[0].w;
+    let valueRow = valueRows + j * params.valueLayout[0].w;
     var score = 0.0;
     var dp = 0.0;
-    //#for c in 0..D4
-    let k__c = key_at(k, c);
-    score += dot(q__c, k__c);
-    dp += dot(g__c, value_at(v, c));
-    //#end
-    let ds = exp2(score - offset) * (dp - mean);
-    //#for c in 0..D4
-    sum__c += ds * k__c;
-    //#end
+    for (var c = 0u; c < chunks(); c++) {
+      k[c] = key_at(keyRow, c);
+      score += dot(q[c], k[c]);
+      dp += dot(g[c], value_at(valueRow, c));
+    }
+    let ds = exp2(score - logsumexp[row]) * (dp - delta[row]);
+    for (var c = 0u; c < chunks(); c++) { sum[c] += ds * k[c]; }
   }
   let resultRow = row_start(params.queryGradientLayout[0], head, i);
-  //#for c in 0..D4
-  store(resultRow, c, sum__c * params.scale);
-  //#end
+  for (var c = 0u; c < chunks(); c++) { store(resultRow, c, sum[c] * params.scale); }
 }
 
 @compute @workgroup_size(64)
@@ -519,37 +524,41 @@ fn backward_key_value(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   let valueRow = row_start(params.valueLayout[0], head, j);
   let queryRows = row_start(params.queryLayout[0], head, 0u);
   let gradientRows = row_start(params.gradientLayout[0], head, 0u);
-  //#for c in 0..D4
-  let k__c = key_at(keyRow, c) * (params.scale * LOG2_E);
-  let v__c = value_at(valueRow, c);
-  var keySum__c = vec4f();
-  var valueSum__c = vec4f();
-  //#end
+  var k: array<vec4f, D4>;
+  var v: array<vec4f, D4>;
+  var q: array<vec4f, D4>;
+  var g: array<vec4f, D4>;
+  var keySum: array<vec4f, D4>;
+  var valueSum: array<vec4f, D4>;
+  for (var c = 0u; c < chunks(); c++) {
+    k[c] = key_at(keyRow, c) * (params.scale * LOG2_E);
+    v[c] = value_at(valueRow, c);
+  }
   let first = select(0u, j, params.causal != 0u);
   for (var i = first; i < params.queries; i++) {
-    let q = queryRows + i * params.queryLayout[0].w;
-    let g = gradientRows + i * params.gradientLayout[0].w;
+    let queryRow = queryRows + i * params.queryLayout[0].w;
+    let gradientRow = gradientRows + i * params.gradientLayout[0].w;
     var score = 0.0;
     var dp = 0.0;
-    //#for c in 0..D4
-    let q__c = query_at(q, c);
-    let g__c = gradient_at(g, c);
-    score += dot(k__c, q__c);
-    dp += dot(v__c, g__c);
-    //#end
+    for (var c = 0u; c < chunks(); c++) {
+      q[c] = query_at(queryRow, c);
+      g[c] = gradient_at(gradientRow, c);
+      score += dot(k[c], q[c]);
+      dp += dot(v[c], g[c]);
+    }
     let p = exp2(score - logsumexp[head * params.queries + i]);
     let ds = p * (dp - delta[head * params.queries + i]);
-    //#for c in 0..D4
-    keySum__c += ds * q__c;
-    valueSum__c += p * g__c;
-    //#end
+    for (var c = 0u; c < chunks(); c++) {
+      keySum[c] += ds * q[c];
+      valueSum[c] += p * g[c];
+    }
   }
   let keyResult = row_start(params.keyGradientLayout[0], head, j);
   let valueResult = row_start(params.valueGradientLayout[0], head, j);
-  //#for c in 0..D4
-  store(keyResult, c, keySum__c * params.scale);
-  store(valueResult, c, valueSum__c);
-  //#end
+  for (var c = 0u; c < chunks(); c++) {
+    store(keyResult, c, keySum[c] * params.scale);
+    store(valueResult, c, valueSum[c]);
+  }
 }
 `,
   binary: `// binary — a function of two elements, with broadcasting.
@@ -796,7 +805,8 @@ fn power(s: vec4f, t: vec4f) -> vec4f {
   // e^(t ln |s|), where ln 0 = -infinity does the right thing for bases of 0 too.
   var result = exp(t * logarithm(abs(s)));
   result = select(result, -result, (s < vec4f(0.0)) & odd);
-  result = bitcast<vec4f>(select(bitcast<vec4u>(result), vec4u(NAN), (s < vec4f(0.0)) & !whole));
+  let undefined = ((s < vec4f(0.0)) & !whole) | is_nan(bitcast<vec4u>(s)) | is_nan(bitcast<vec4u>(t));
+  result = bitcast<vec4f>(select(bitcast<vec4u>(result), vec4u(NAN), undefined));
   var product = vec4f(1.0);
   var base = s;
   var rest = vec4u(min(size, vec4f(64.0)));
@@ -1157,14 +1167,23 @@ fn not_a_number() -> f32 {
   return bitcast<f32>(bits);
 }
 
-fn four(start: u32, c: u32) -> vec4f {
-  let last = params.length - 1u;
-  return vec4f(
-    logits[start + min(c, last)],
-    logits[start + min(c + LANES, last)],
-    logits[start + min(c + 2u * LANES, last)],
-    logits[start + min(c + 3u * LANES, last)],
-  );
+/** Four places of a row that one lane takes at once; its next four lie 4 · LANES further on. */
+fn places(c: u32) -> vec4u {
+  return c + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
+}
+
+/** Which of them are there. Those that are not are read as the row's last and dropped: cheaper than a branch. */
+fn inside(at: vec4u) -> vec4<bool> {
+  return at < vec4u(params.length);
+}
+
+fn added(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+fn logits_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u));
+  return vec4f(logits[c.x], logits[c.y], logits[c.z], logits[c.w]);
 }
 
 fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
@@ -1179,19 +1198,19 @@ fn forward(
   let row = min(wanted, params.rows - 1u); // invocations beyond the end repeat the last row and write nothing
   let lane = local % LANES;
   let start = params.offset + row * params.stride;
-  var greatest = LOWEST;
-  var sum = 0.0;
+  // One reading of the row: a running maximum, and the sum of exp(v − it), rescaled whenever it grows.
+  var own = LOWEST;
+  var own_sum = 0.0;
   for (var c = lane; c < params.length; c += 4u * LANES) {
-    let v = four(start, c);
-    let higher = max(greatest, max(max(v.x, v.y), max(v.z, v.w)));
-    let p = select(vec4f(), exp(v - higher), vec4u(c, c + LANES, c + 2u * LANES, c + 3u * LANES) < vec4u(params.length));
-    sum = sum * exp(greatest - higher) + ((p.x + p.y) + (p.z + p.w));
-    greatest = higher;
+    let at = places(c);
+    let v = logits_at(start, at);
+    let higher = max(own, max(max(v.x, v.y), max(v.z, v.w)));
+    own_sum *= select(exp(own - higher), 1.0, own == higher);
+    own_sum += added(select(vec4f(), exp(v - higher), inside(at)));
+    own = higher;
   }
-  let own = greatest;
-  greatest = row_max(greatest, local);
-  sum *= exp(own - greatest);
-  sum = row_sum(sum, local);
+  let greatest = row_max(own, local);
+  let sum = row_sum(own_sum * exp(own - greatest), local);
   if (lane == 0u && wanted < params.rows) {
     let wanted_class = classes[row];
     let log_sum = log(sum);
@@ -1257,8 +1276,8 @@ fn backward(
   let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
   let shift = saved_normalizer[row];
   for (var c = lane; c < params.length; c += 4u * LANES) {
-    let at = vec4u(c, c + LANES, c + 2u * LANES, c + 3u * LANES);
-    let p = exp(four(start, c) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
+    let at = places(c);
+    let p = exp(logits_at(start, at) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
     let g = select(p * scale, vec4f(), ignored);
     gradient[begin + at.x] = g.x;
     if (at.y < params.length) { gradient[begin + at.y] = g.y; }
@@ -1541,14 +1560,15 @@ fn sum_by_scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
   gemm_panel: `// gemm_panel — C = A·B for software adapters: one subgroup a workgroup, no workgroup memory, no barriers.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
 //   out [split, batch, M, N], the epilogue (GELU) and ROW_SUMS: as in gemm_portable
+//   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 // A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane) and walks down rows of A. A row is loaded once by the
-// subgroup, element k by lane k % SG, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
-// For k beyond KC the walk is repeated with the next panel on top of the sums in \`out\`.
+// subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
+// For k beyond KC the walk is repeated with the next panel on top of the sums in \`out\`; ONE_PANEL promises that none needs that.
 // Three things make the compiler of a software adapter (LLVM) write good code; measured, each is worth a factor of 2 or 3:
 //   - private memory is indexed by constants in the inner part, which is therefore spelled out;
 //   - sums of a row are stored at the top of the *next* row's turn: as loop-carried variables they stay in registers;
 //   - one subgroup a workgroup, so that there is nothing to synchronize.
-// Precondition: the subgroup size is SG on this adapter. KC is a multiple of SG.
+// Precondition: the subgroup size is SG on this adapter. KC is a multiple of 4·SG.
 // Dispatch: a workgroup for every panel of columns × stretch of rows × batch × split, folded into x and y; columns run fastest.
 
 enable subgroups;
@@ -1583,14 +1603,18 @@ struct Params {
 const SG = 8u; //#param
 const NC = 4u; //#param
 const KC = 64u; //#param
+const VEC = false; //#param
+const ONE_PANEL = false; //#param
 const GELU = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
 const c = 0u; //#loop
+const e = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
@@ -1649,8 +1673,8 @@ fn main(
 
   var k0 = firstK;
   loop {
-    let isFirst = k0 == firstK;
-    let isLast = k0 + KC >= endK;
+    let isFirst = ONE_PANEL || k0 == firstK;
+    let isLast = ONE_PANEL || k0 + KC >= endK;
     for (var k = 0u; k < KC; k++) {
       //#for c in 0..NC
       if (k0 + k < endK) { panel[k * NC + c] = b[b__c + (k0 + k) * params.bRow]; } else { panel[k * NC + c] = 0.0; }
@@ -1661,10 +1685,11 @@ fn main(
     if (isFirst && params.hasBias != 0u && inside__c) { start__c = bias[column + c * SG]; }
     var sum__c = 0.0;
     //#end
-    //#for j in 0..KC/SG
-    let k__j = k0 + j * SG + lane;
-    let isInside__j = k__j < endK;
-    let a__j = start.x + select(0u, k__j, isInside__j) * params.aColumn;
+    // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row; from beyond the edge it takes the row's first one, and no notice of it.
+    //#for j in 0..KC/SG/4
+    let k__j = vec4u(k0 + 4u * (j * SG + lane)) + vec4u(0u, 1u, 2u, 3u);
+    let isInside__j = k__j < vec4u(endK);
+    let place__j = start.x + select(vec4u(), k__j, isInside__j) * params.aColumn;
     //#end
 
     for (var row = firstRow; row <= endRow; row++) {
@@ -1686,15 +1711,21 @@ fn main(
         //#end
       }
       let aRow = min(row, endRow - 1u) * params.aRow;
-      //#for j in 0..KC/SG
-      let x__j = select(0.0, a[a__j + aRow], isInside__j);
+      //#for j in 0..KC/SG/4
+      //#if VEC
+      let four__j = a4[(place__j.x + aRow) / 4u];
+      //#else
+      let at__j = place__j + aRow;
+      let four__j = vec4f(a[at__j.x], a[at__j.y], a[at__j.z], a[at__j.w]);
+      //#end
+      let x__j = select(vec4f(), four__j, isInside__j);
       //#end
       //#if ROW_SUMS
-      var rowSum = 0.0;
-      //#for j in 0..KC/SG
-      rowSum += x__j;
+      var four = vec4f();
+      //#for j in 0..KC/SG/4
+      four += x__j;
       //#end
-      rowSum = subgroupAdd(rowSum);
+      let rowSum = subgroupAdd(four.x + four.y + (four.z + four.w));
       if (column == 0u && row < endRow) {
         let place = rowSums0 + row;
         if (isFirst) { out[place] = rowSum; } else { out[place] += rowSum; }
@@ -1703,19 +1734,21 @@ fn main(
       //#for c in 0..NC
       sum__c = start__c;
       //#end
-      //#for j in 0..KC/SG
+      //#for j in 0..KC/SG/4
       //#for q in 0..SG
+      //#for e in 0..4
       {
-        let x = subgroupBroadcast(x__j, q);
+        let x = subgroupBroadcast(x__j[e], q);
         //#for c in 0..NC
-        sum__c += x * panel[(j * SG + q) * NC + c];
+        sum__c += x * panel[(4u * (j * SG + q) + e) * NC + c];
         //#end
       }
       //#end
       //#end
+      //#end
     }
     k0 += KC;
-    if (k0 >= endK) { break; }
+    if (ONE_PANEL || k0 >= endK) { break; }
   }
 }
 `,
@@ -2261,20 +2294,46 @@ fn row_sum(own: f32, local: u32) -> f32 {
   return total;
 }
 
-fn weight_of(c: u32) -> f32 {
+/** Four places of a row that one lane takes at once; its next four lie 4 · LANES further on. */
+fn places(c: u32) -> vec4u {
+  return c + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
+}
+
+/** Which of them are there. Those that are not are read as the row's last and dropped: cheaper than a branch. */
+fn inside(at: vec4u) -> vec4<bool> {
+  return at < vec4u(params.length);
+}
+
+fn added(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+fn x_at(start: u32, at: vec4u) -> vec4f {
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(x[start + c.x], x[start + c.y], x[start + c.z], x[start + c.w]);
+}
+
+fn weight_at(at: vec4u) -> vec4f {
   //#if WEIGHT
-  return weight[c];
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(weight[c.x], weight[c.y], weight[c.z], weight[c.w]);
   //#else
-  return 1.0;
+  return vec4f(1.0);
   //#end
 }
 
-fn bias_of(c: u32) -> f32 {
+fn bias_at(at: vec4u) -> vec4f {
   //#if BIAS
-  return bias[c];
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(bias[c.x], bias[c.y], bias[c.z], bias[c.w]);
   //#else
-  return 0.0;
+  return vec4f();
   //#end
+}
+
+fn dy_at(start: u32, at: vec4u) -> vec4f {
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(dy[start + c.x], dy[start + c.y], dy[start + c.z], dy[start + c.w]);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -2288,17 +2347,28 @@ fn forward(
   let lane = local % LANES;
   let n = params.length;
   let start = params.xOffset + row * params.xStride;
-  var sum = 0.0;
-  for (var c = lane; c < n; c += LANES) { sum += x[start + c]; }
-  let center = row_sum(sum, local) / f32(n);
-  var squares = 0.0;
-  for (var c = lane; c < n; c += LANES) {
-    let d = x[start + c] - center;
-    squares += d * d;
+  var sum = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    sum += select(vec4f(), x_at(start, at), inside(at));
   }
-  let scale = 1.0 / sqrt(row_sum(squares, local) / f32(n) + params.eps);
+  let center = row_sum(added(sum), local) / f32(n);
+  var squares = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let d = x_at(start, at) - center;
+    squares += select(vec4f(), d * d, inside(at));
+  }
+  let scale = 1.0 / sqrt(row_sum(added(squares), local) / f32(n) + params.eps);
   if (wanted >= params.rows) { return; }
-  for (var c = lane; c < n; c += LANES) { y[row * n + c] = (x[start + c] - center) * scale * weight_of(c) + bias_of(c); }
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let result = (x_at(start, at) - center) * scale * weight_at(at) + bias_at(at);
+    y[row * n + at.x] = result.x;
+    if (at.y < n) { y[row * n + at.y] = result.y; }
+    if (at.z < n) { y[row * n + at.z] = result.z; }
+    if (at.w < n) { y[row * n + at.w] = result.w; }
+  }
   if (lane == 0u) {
     mean[row] = center;
     rstd[row] = scale;
@@ -2319,19 +2389,25 @@ fn backward(
   let slope = params.dyOffset + row * params.dyStride;
   let center = saved_mean[row];
   let scale = saved_rstd[row];
-  var sum = 0.0;
-  var along = 0.0;
-  for (var c = lane; c < n; c += LANES) {
-    let v = dy[slope + c] * weight_of(c);
+  var sum = vec4f();
+  var along = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let v = select(vec4f(), dy_at(slope, at) * weight_at(at), inside(at));
     sum += v;
-    along += v * ((x[start + c] - center) * scale);
+    along += select(vec4f(), v * ((x_at(start, at) - center) * scale), inside(at));
   }
-  sum = row_sum(sum, local) / f32(n);
-  along = row_sum(along, local) / f32(n);
+  let sum_mean = row_sum(added(sum), local) / f32(n);
+  let along_mean = row_sum(added(along), local) / f32(n);
   if (wanted >= params.rows) { return; }
-  for (var c = lane; c < n; c += LANES) {
-    let normalized = (x[start + c] - center) * scale;
-    dx[row * n + c] = scale * (dy[slope + c] * weight_of(c) - sum - normalized * along);
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let normalized = (x_at(start, at) - center) * scale;
+    let result = scale * (dy_at(slope, at) * weight_at(at) - sum_mean - normalized * along_mean);
+    dx[row * n + at.x] = result.x;
+    if (at.y < n) { dx[row * n + at.y] = result.y; }
+    if (at.z < n) { dx[row * n + at.z] = result.z; }
+    if (at.w < n) { dx[row * n + at.w] = result.w; }
   }
 }
 
@@ -2755,6 +2831,7 @@ const WORKGROUP = 64u; //#param
 const MAP = 0u; //#param
 const COMBINE = 0u; //#param
 const FINISH = 0u; //#param
+const ORDER = 0u; //#param
 /** Whether the reduced axes are a single one. */
 const FLAT = true; //#param
 
@@ -2768,7 +2845,7 @@ const MAP_IS_ZERO = 6u;
 const MAP_KEY = 7u;
 const MAP_PLACE = 8u; // ~r where x has the key \`reference\`, else 0
 const MAP_EQUALS = 9u; // 1 where x = reference
-const MAP_TRUTH = 10u; // 1 where x ≠ 0; turned round under ORDER_LEAST
+const MAP_TRUTH = 10u; // 1 where x ≠ 0; turned round where the least is wanted
 
 const COMBINE_ADD = 0u;
 const COMBINE_MULTIPLY = 1u;
@@ -2783,10 +2860,10 @@ const FINISH_VALUE = 4u; // what a key stands for
 const FINISH_INVERT = 5u; // ~total
 const FINISH_NOT = 6u; // 1 − total
 
-const ORDER_I32 = 1u;
-const ORDER_U32 = 2u;
-const ORDER_LEAST = 4u;
-const ORDER_ABS = 8u;
+const IS_I32 = (ORDER & 1u) != 0u;
+const IS_F32 = (ORDER & 3u) == 0u; // else integers
+const WANTS_LEAST = (ORDER & 4u) != 0u;
+const WANTS_ABS = (ORDER & 8u) != 0u;
 
 struct Params {
   outputs: u32,
@@ -2796,7 +2873,6 @@ struct Params {
   offset: u32,
   keptRank: u32,
   reducedRank: u32,
-  order: u32,
   scale: f32,
   keptShape: array<vec4u, 2>,
   keptStrides: array<vec4u, 2>,
@@ -2816,24 +2892,24 @@ fn is_finite(bits: u32) -> bool { return (bits & 0x7f800000u) != 0x7f800000u; }
 
 /** Unsigned integers in the order of the values, NaN above all; turned round where the least value is wanted, NaN still above all. */
 fn key(given: u32) -> u32 {
-  var bits = given;
-  if ((params.order & ORDER_ABS) != 0u) { bits &= 0x7fffffffu; }
-  let is_f32 = (params.order & (ORDER_I32 | ORDER_U32)) == 0u;
-  if (is_f32 && is_nan(bits)) { return 0xffffffffu; }
-  if (is_f32) {
-    if (bits == 0x80000000u) { bits = 0u; }
+  var bits = select(given, given & 0x7fffffffu, WANTS_ABS);
+  if (IS_F32) {
+    bits = select(bits, 0u, bits == 0x80000000u);
     bits ^= select(0x80000000u, 0xffffffffu, bits >= 0x80000000u);
-  } else if ((params.order & ORDER_I32) != 0u) { bits ^= 0x80000000u; }
-  return select(bits, ~bits, (params.order & ORDER_LEAST) != 0u);
+  } else if (IS_I32) {
+    bits ^= 0x80000000u;
+  }
+  return select(select(bits, ~bits, WANTS_LEAST), 0xffffffffu, IS_F32 && is_nan(given));
 }
 
+/** What a key stands for; 0 is no key of an f32, but the fold of nothing. */
 fn value_of_key(given: u32) -> u32 {
-  let is_f32 = (params.order & (ORDER_I32 | ORDER_U32)) == 0u;
-  if (is_f32 && given == 0xffffffffu) { return 0x7fc00000u; }
-  if (is_f32 && given == 0u) { return select(select(0xff800000u, 0x7f800000u, (params.order & ORDER_LEAST) != 0u), 0u, (params.order & ORDER_ABS) != 0u); }
-  let bits = select(given, ~given, (params.order & ORDER_LEAST) != 0u);
-  if (is_f32) { return bits ^ select(0xffffffffu, 0x80000000u, bits >= 0x80000000u); }
-  return select(bits, bits ^ 0x80000000u, (params.order & ORDER_I32) != 0u);
+  let bits = select(given, ~given, WANTS_LEAST);
+  if (IS_I32) { return bits ^ 0x80000000u; }
+  if (!IS_F32) { return bits; }
+  let value = bits ^ select(0xffffffffu, 0x80000000u, bits >= 0x80000000u);
+  let of_nothing = select(select(0xff800000u, 0x7f800000u, WANTS_LEAST), 0u, WANTS_ABS);
+  return select(select(value, of_nothing, given == 0u), 0x7fc00000u, given == 0xffffffffu);
 }
 
 fn identity() -> u32 {
@@ -2875,10 +2951,10 @@ fn mapped(bits: u32, place: u32, against: u32) -> u32 {
   if (MAP == MAP_IS_ZERO) { return select(0u, 1u, (bits & 0x7fffffffu) == 0u); }
   if (MAP == MAP_KEY) { return key(bits); }
   if (MAP == MAP_PLACE) { return select(0u, ~place, key(bits) == against); }
-  if (MAP == MAP_EQUALS) { return select(0u, 1u, select(v, abs(v), (params.order & ORDER_ABS) != 0u) == bitcast<f32>(against)); }
+  if (MAP == MAP_EQUALS) { return select(0u, 1u, select(v, abs(v), WANTS_ABS) == bitcast<f32>(against)); }
   if (MAP == MAP_TRUTH) {
-    let is_zero = bits == 0u || ((params.order & (ORDER_I32 | ORDER_U32)) == 0u && bits == 0x80000000u);
-    return select(0u, 1u, is_zero == ((params.order & ORDER_LEAST) != 0u));
+    let is_zero = bits == 0u || (IS_F32 && bits == 0x80000000u);
+    return select(0u, 1u, is_zero == WANTS_LEAST);
   }
   return bits;
 }
@@ -2906,18 +2982,23 @@ fn base_of(output: u32) -> u32 {
   return place + rest * params.keptStrides[0][0];
 }
 
-fn element(base: u32, r: u32, end: u32, against: u32) -> u32 {
-  if (r >= end) { return identity(); }
-  if (FLAT) { return mapped(x[base + r * params.reducedStrides[0][0]], r, against); }
+/** Where element r lies from its output's first. */
+fn place_of(r: u32) -> u32 {
+  if (FLAT) { return r * params.reducedStrides[0][0]; }
   var rest = r;
-  var place = base;
+  var place = 0u;
   for (var axis = params.reducedRank; axis > 1u; axis--) {
     let a = axis - 1u;
     let n = params.reducedShape[a / 4u][a % 4u];
     place += (rest % n) * params.reducedStrides[a / 4u][a % 4u];
     rest /= n;
   }
-  return mapped(x[place + rest * params.reducedStrides[0][0]], r, against);
+  return place + rest * params.reducedStrides[0][0];
+}
+
+/** The element r, or what changes nothing beyond the end: read anyway and dropped, for a branch costs more. */
+fn element(base: u32, r: u32, end: u32, against: u32) -> u32 {
+  return select(identity(), mapped(x[base + place_of(min(r, end - 1u))], r, against), r < end);
 }
 
 /** Folds the lanes of a stretch; every lane gets the total. */
@@ -3146,7 +3227,8 @@ fn sum_tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
     if (v >= params.vocab) { break; }
     let begin = starts[v];
     let end = starts[v + 1u];
-    let stop = min(end, last);
+    // At least one place a turn, so that no data whatever can make this loop endless.
+    let stop = clamp(end, place + 1u, last);
     var sum = vec4f(0.0);
     for (; place + 4u <= stop; place += 4u) {
       sum += (row_at(place, column) + row_at(place + 1u, column)) + (row_at(place + 2u, column) + row_at(place + 3u, column));
@@ -3295,6 +3377,35 @@ fn row_start(row: u32) -> vec2u {
   return start + rest * vec2u(params.inputStrides[0][0], params.strides[0][0]);
 }
 
+/** Four places of a row that one lane takes at once; its next four lie 4 · LANES further on. */
+fn places(c: u32) -> vec4u {
+  return c + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
+}
+
+/** Which of them are there. Those that are not are read as the row's last and dropped: cheaper than a branch. */
+fn inside(at: vec4u) -> vec4<bool> {
+  return at < vec4u(params.length);
+}
+
+fn added(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+fn x_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u)) * params.inputStep;
+  return vec4f(x[c.x], x[c.y], x[c.z], x[c.w]);
+}
+
+fn dy_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u)) * params.inputStep;
+  return vec4f(dy[c.x], dy[c.y], dy[c.z], dy[c.w]);
+}
+
+fn y_at(start: u32, at: vec4u) -> vec4f {
+  let c = start + min(at, vec4u(params.length - 1u)) * params.step;
+  return vec4f(saved_y[c.x], saved_y[c.y], saved_y[c.z], saved_y[c.w]);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(local_invocation_index) local: u32,
@@ -3304,17 +3415,27 @@ fn forward(
   let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
   let start = row_start(min(wanted, params.rows - 1u)); // invocations beyond the end repeat the last row and write nothing
   let lane = local % LANES;
-  var greatest = LOWEST;
-  for (var c = lane; c < params.length; c += LANES) { greatest = max(greatest, x[start.x + c * params.inputStep]); }
-  greatest = row_max(greatest, local);
-  var sum = 0.0;
-  for (var c = lane; c < params.length; c += LANES) { sum += exp(x[start.x + c * params.inputStep] - greatest); }
-  sum = row_sum(sum, local);
+  let n = params.length;
+  var greatest = vec4f(LOWEST);
+  for (var c = lane; c < n; c += 4u * LANES) { greatest = max(greatest, x_at(start.x, places(c))); }
+  let shift = row_max(max(max(greatest.x, greatest.y), max(greatest.z, greatest.w)), local);
+  var sum = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    sum += select(vec4f(), exp(x_at(start.x, at) - shift), inside(at));
+  }
+  let total = row_sum(added(sum), local);
   if (wanted >= params.rows) { return; }
-  let log_sum = log(sum);
-  for (var c = lane; c < params.length; c += LANES) {
-    let shifted = x[start.x + c * params.inputStep] - greatest;
-    y[start.y + c * params.step] = select(exp(shifted) / sum, shifted - log_sum, LOG);
+  let log_total = log(total);
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let shifted = x_at(start.x, at) - shift;
+    let result = select(exp(shifted) / total, shifted - log_total, LOG);
+    let to = start.y + at * params.step;
+    y[to.x] = result.x;
+    if (at.y < n) { y[to.y] = result.y; }
+    if (at.z < n) { y[to.z] = result.z; }
+    if (at.w < n) { y[to.w] = result.w; }
   }
 }
 
@@ -3327,17 +3448,25 @@ fn backward(
   let wanted = ((group.x + group.y * groups.x) * WORKGROUP + local) / LANES;
   let start = row_start(min(wanted, params.rows - 1u));
   let lane = local % LANES;
-  var sum = 0.0;
-  for (var c = lane; c < params.length; c += LANES) {
-    let slope = dy[start.x + c * params.inputStep];
-    sum += select(slope * saved_y[start.y + c * params.step], slope, LOG);
+  let n = params.length;
+  var sum = vec4f();
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let slope = dy_at(start.x, at);
+    sum += select(vec4f(), select(slope * y_at(start.y, at), slope, LOG), inside(at));
   }
-  sum = row_sum(sum, local);
+  let total = row_sum(added(sum), local);
   if (wanted >= params.rows) { return; }
-  for (var c = lane; c < params.length; c += LANES) {
-    let slope = dy[start.x + c * params.inputStep];
-    let result = saved_y[start.y + c * params.step];
-    dx[start.y + c * params.step] = select(result * (slope - sum), slope - exp(result) * sum, LOG);
+  for (var c = lane; c < n; c += 4u * LANES) {
+    let at = places(c);
+    let slope = dy_at(start.x, at);
+    let result = y_at(start.y, at);
+    let g = select(result * (slope - total), slope - exp(result) * total, LOG);
+    let to = start.y + at * params.step;
+    dx[to.x] = g.x;
+    if (at.y < n) { dx[to.y] = g.y; }
+    if (at.z < n) { dx[to.z] = g.z; }
+    if (at.w < n) { dx[to.w] = g.w; }
   }
 }
 `,
@@ -3582,7 +3711,7 @@ fn mask(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 // All arrays are dense, of the same shape, four elements an invocation. What the last vector holds beyond the data is computed too and
 // lands in the padding of the output's memory. The function is the template parameter that is true; INTEGER makes the elements integers.
 // Dispatch: ceil(vectors / 64) workgroups, folded into x and y.
-// Logarithm, sine, cosine, tanh and erf are our own: WGSL promises few digits for them, and drivers differ at 0, infinity and NaN.
+// Logarithm, sine, cosine, tanh and erf are our own: WGSL promises few digits for them, and drivers differ at 0, infinity and NaN. (One of them has e^NaN = infinity.)
 
 //---- functions
 const NEG = false; //#param
@@ -3694,7 +3823,7 @@ fn value(in: vec4u) -> vec4u {
   bits = min(max(in ^ flip, low ^ flip), high ^ flip) ^ flip;
   //#end
   //#if EXP
-  out = exp(v);
+  out = select(exp(v), v, is_nan(v));
   //#end
   //#if LOG
   out = logarithm(v);
@@ -3718,7 +3847,7 @@ fn value(in: vec4u) -> vec4u {
   out = hyperbolic_tangent(v);
   //#end
   //#if SIGMOID
-  out = 1.0 / (1.0 + exp(-v));
+  out = select(1.0 / (1.0 + exp(-v)), v, is_nan(v));
   //#end
   //#if SILU
   out = v / (1.0 + exp(-v));
@@ -3733,9 +3862,9 @@ fn value(in: vec4u) -> vec4u {
   //#if GELU
   out = v * normal_cdf(v);
   //#end
-  // v/2 (1 + tanh u) = v · sigmoid(2u)
+  // v/2 (1 + tanh u) = v · sigmoid(2u). Below -10, where the power stops growing, so does v.
   //#if GELU_TANH
-  out = v / (1.0 + gelu_power(v));
+  out = select(v, vec4f(-10.0), v < vec4f(-10.0)) / (1.0 + gelu_power(v));
   //#end
   //#if FLOOR
   out = floor(v);
@@ -3758,12 +3887,14 @@ fn value(in: vec4u) -> vec4u {
   //#if LOGICAL_NOT && INTEGER
   bits = select(vec4u(0u), vec4u(1u), in == vec4u(0u));
   //#end
-  // Conversions saturate; NaN becomes 0 (and true).
+  // Conversions saturate, at the integer ends that f32 cannot hold too; NaN becomes 0 (and true).
   //#if FLOAT_TO_I32
-  bits = select(bitcast<vec4u>(vec4i(v)), vec4u(0u), magnitude > vec4u(INFINITY));
+  bits = select(bitcast<vec4u>(vec4i(v)), vec4u(0x7fffffffu), v >= vec4f(2147483648.0));
+  bits = select(bits, vec4u(0u), magnitude > vec4u(INFINITY));
   //#end
   //#if FLOAT_TO_U32
-  bits = select(vec4u(v), vec4u(0u), magnitude > vec4u(INFINITY));
+  bits = select(vec4u(v), vec4u(0xffffffffu), v >= vec4f(4294967296.0));
+  bits = select(bits, vec4u(0u), magnitude > vec4u(INFINITY));
   //#end
   //#if FLOAT_TO_BOOL
   bits = select(vec4u(1u), vec4u(0u), magnitude == vec4u(0u));
@@ -3783,77 +3914,81 @@ fn value(in: vec4u) -> vec4u {
 // g · f', where s is what the op saved.
 fn slope(g: vec4f, s: vec4f) -> vec4f {
   var out = g;
-  // s = x
   //#if ABS
+  // s = x
   out = select(vec4f(0.0), g, s > vec4f(0.0)) - select(vec4f(0.0), g, s < vec4f(0.0));
   //#end
-  // s = x
   //#if SQUARE
+  // s = x
   out = 2.0 * g * s;
   //#end
-  // s = y
   //#if RELU
+  // s = y
   out = select(g, vec4f(0.0), s <= vec4f(0.0));
   //#end
-  // s = x
   //#if CLAMP
+  // s = x
   let inside = (s >= vec4f(bitcast<f32>(params.low))) & (s <= vec4f(bitcast<f32>(params.high)));
   out = select(vec4f(0.0), g, inside);
   //#end
-  // s = y
   //#if SQRT
+  // s = y
   out = g / (2.0 * s);
   //#end
-  // s = y
   //#if RSQRT
+  // s = y
   out = -0.5 * g * (s * s * s);
   //#end
-  // s = y
   //#if RECIPROCAL
+  // s = y
   out = -g * (s * s);
   //#end
-  // s = x
   //#if SIN
+  // s = x
   out = g * sine(s, 1u);
   //#end
-  // s = x
   //#if COS
+  // s = x
   out = -g * sine(s, 0u);
   //#end
-  // s = y
   //#if TANH
+  // s = y
   out = g * (1.0 - s * s);
   //#end
-  // s = y
   //#if SIGMOID
+  // s = y
   out = g * ((1.0 - s) * s);
   //#end
   // σ(x) (1 + x (1 - σ(x))), and 1 - σ(x) = σ(-x)
-  // s = x
   //#if SILU
+  // s = x
   out = g / (1.0 + exp(-s)) * (1.0 + s / (1.0 + exp(s)));
   //#end
-  // s = x
   //#if SOFTPLUS
+  // s = x
   out = g / (1.0 + exp(-s));
   //#end
-  // s = x; 2/√π e^-x²
   //#if ERF
+  // s = x; 2/√π e^-x²
   out = g * 1.1283791670955126 * exp(-s * s);
   //#end
   // Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π)
-  // s = x
   //#if GELU
+  // s = x
   out = g * (normal_cdf(s) + s * (0.3989422804014327 * exp(-0.5 * s * s)));
   //#end
   // With p = e^(-2u) and σ = 1 / (1 + p): σ + x σ (1 - σ) 2u'. Beyond ±10, where x² could overflow, the second term is 0 in f32.
-  // s = x
   //#if GELU_TANH
+  // s = x
   let p = gelu_power(s);
   let sigma = 1.0 / (1.0 + p);
   let c = clamp(s, vec4f(-10.0), vec4f(10.0));
   let change = c * sigma * (p * sigma) * (1.5957691216057308 + 0.21406859453372914 * (c * c));
-  out = select(g * (sigma + change), s, is_nan(s));
+  out = g * (sigma + change);
+  //#end
+  // Drivers' exp may turn NaN into a number.
+  //#if SILU || SOFTPLUS || ERF || GELU || GELU_TANH
+  out = select(out, s, is_nan(s));
   //#end
   return out;
 }

@@ -36,7 +36,7 @@ const crossEntropyOp: Op<Required<CrossEntropyOptions>> = {
   forward([logits, targets], { ignoreIndex, reduction }) {
     const { tensor, rows, length, stride } = rowsOf(logits!);
     const { device } = tensor;
-    const form = rowForm(device, length);
+    const form = rowForm(device, { rows, length });
     const [loss, normalizer] = [empty(targets!.shape, { device }), empty([rows], { device })];
     const classes = dense(targets!);
     const params = { rows, length, offset: tensor.offset, stride, ignored: ignoreIndex };
@@ -62,7 +62,7 @@ const crossEntropyOp: Op<Required<CrossEntropyOptions>> = {
     const { storage } = empty([rows, gradientStride], { device });
     const strides = logits!.shape.map((_, i) => (i === logits!.rank - 1 ? 1 : gradientStride * sizeAfter(targets!.shape, i)));
     const gradient = new Tensor(device, storage, { shape: logits!.shape, strides, dtype: "f32" });
-    const form = rowForm(device, length);
+    const form = rowForm(device, { rows, length });
     const MEAN = attributes.reduction === "mean";
     device.run(kernel("cross_entropy", "backward", { ...form, MEAN, PER_ROW: attributes.reduction === "none" }), {
       bindings: {

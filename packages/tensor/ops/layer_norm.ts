@@ -42,7 +42,7 @@ const layerNormOp: Op<Attributes> = {
     const { tensor, rows, length, stride } = rowsOf(x);
     const { device } = x;
     const [y, mean, rstd] = [empty(x.shape, { device }), empty([rows], { device }), empty([rows], { device })];
-    const form = rowForm(device, length);
+    const form = rowForm(device, { rows, length });
     device.run(kernel("layer_norm", "forward", { ...form, WEIGHT: weight !== undefined, BIAS: bias !== undefined }), {
       bindings: { y, mean, rstd, x: tensor.whole, ...(weight && { weight: dense(weight) }), ...(bias && { bias: dense(bias) }) },
       params: { rows, length, xOffset: tensor.offset, xStride: stride, eps: attributes.eps },
@@ -91,7 +91,7 @@ function inputGradient(saved: Saved, weight: Tensor | undefined): Tensor {
   const { tensor, rows, length } = saved.x;
   const dx = empty(tensor.shape, { device: tensor.device });
   const { bindings, params } = shared(saved);
-  const form = rowForm(tensor.device, length);
+  const form = rowForm(tensor.device, { rows, length });
   tensor.device.run(kernel("layer_norm", "backward", { ...form, WEIGHT: weight !== undefined }), {
     bindings: { ...bindings, dx, ...(weight && { weight: dense(weight) }) },
     params,

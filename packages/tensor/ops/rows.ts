@@ -31,11 +31,15 @@ export interface RowForm {
 
 /** Rows shorter than this are left to one invocation each: the lanes of a group would idle. */
 const SHORTEST_SHARED_ROW = 16;
+/** With so many rows a software adapter is busy with one invocation each, and spares itself the work between lanes. */
+const MANY_ROWS = 1024;
 
-/** How rows of a length are best shared between lanes on a device. */
-export function rowForm(device: Device, length: number): RowForm {
-  if (device.family === "portable" || length < SHORTEST_SHARED_ROW) return { FORM: 0, LANES: 1, WORKGROUP: 64 };
-  if (device.family === "panel") return { FORM: 1, LANES: device.subgroupSize, WORKGROUP: 64 };
+/** How rows are best shared between lanes on a device. */
+export function rowForm(device: Device, about: { rows: number; length: number }): RowForm {
+  const { rows, length } = about;
+  const alone = { FORM: 0, LANES: 1, WORKGROUP: 64 };
+  if (device.family === "portable" || length < SHORTEST_SHARED_ROW) return alone;
+  if (device.family === "panel") return rows >= MANY_ROWS ? alone : { FORM: 1, LANES: device.subgroupSize, WORKGROUP: 64 };
   if (length <= 128) return { FORM: 2, LANES: 16, WORKGROUP: 64 };
   return length <= 1024 ? { FORM: 2, LANES: 64, WORKGROUP: 64 } : { FORM: 2, LANES: 256, WORKGROUP: 256 };
 }

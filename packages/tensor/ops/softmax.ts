@@ -18,7 +18,7 @@ function launch(entry: string, about: { axis: number; log: boolean; input: Tenso
   const inputStep = input.strides[axis]!;
   // Where neighbouring rows lie closer together than neighbours in a row, an invocation a row reads in order.
   const interleaved = inputStep > (strides[0]!.at(-1) ?? Number.POSITIVE_INFINITY);
-  const form = interleaved ? { FORM: 0, LANES: 1, WORKGROUP: 64 } : rowForm(input.device, length);
+  const form = interleaved ? { FORM: 0, LANES: 1, WORKGROUP: 64 } : rowForm(input.device, { rows, length });
   input.device.run(kernel("softmax", entry, { ...form, LOG: about.log }), {
     bindings: about.bindings,
     params: {

@@ -109,6 +109,7 @@ export function fold(x: Tensor, { kept, reduced, shape }: ReducedShape, how: Fol
       MAP: map,
       COMBINE: combine,
       FINISH: last ? finish : combine === COMBINE.add ? FINISH.scale : FINISH.none,
+      ORDER: how.order ?? 0,
       FLAT: inner.shape.length <= 1,
     }),
     {
@@ -121,7 +122,6 @@ export function fold(x: Tensor, { kept, reduced, shape }: ReducedShape, how: Fol
         offset: x.offset,
         keptRank: outer.shape.length,
         reducedRank: inner.shape.length,
-        order: how.order ?? 0,
         scale: last ? (how.scale ?? 1) : 1,
         keptShape: eight(outer.shape, 1),
         keptStrides: eight(outer.strides[0]!, 0),
@@ -138,10 +138,12 @@ export function fold(x: Tensor, { kept, reduced, shape }: ReducedShape, how: Fol
 const LONGEST_LANE = 1024;
 /** Rows shorter than this are folded by one lane each: most lanes of a group would idle. */
 const SHORTEST_ROW = 32;
+/** With so many outputs a software adapter is busy with one lane each, and spares itself the work between lanes. */
+const MANY_OUTPUTS = 1024;
 
 /**
  * How a reduction runs: the kernel's form, and into how many stretches each output's elements are cut, so that there is work for
- * everyone also where outputs are few.
+ * everyone also where outputs are few. A stretch is worth another stage only if it is long.
  */
 function plan(about: { outputs: number; length: number; rowsAreNear: boolean; family: KernelFamily; subgroupSize: number }): {
   form: number;
@@ -151,12 +153,12 @@ function plan(about: { outputs: number; length: number; rowsAreNear: boolean; fa
   chunk: number;
 } {
   const { outputs, length, family } = about;
-  const together = family !== "portable" && about.rowsAreNear && length >= SHORTEST_ROW;
-  const form = !together ? 0 : family === "panel" ? 1 : 2;
+  const shared = about.rowsAreNear && length >= SHORTEST_ROW && (family === "tile" || (family === "panel" && outputs < MANY_OUTPUTS));
+  const form = !shared ? 0 : family === "panel" ? 1 : 2;
   const lanes = form === 0 ? 1 : form === 1 ? about.subgroupSize : length <= 2048 ? 64 : 256;
   const workgroup = Math.max(64, lanes);
-  const busy = (family === "tile" ? 65_536 : 2048) / lanes; // stretches that keep the adapter busy
-  const wanted = Math.min(Math.ceil(busy / Math.max(1, outputs)), Math.floor(length / (32 * lanes)));
+  const [busy, shortestLane] = family === "tile" ? [65_536, 64] : [2048, 256];
+  const wanted = Math.min(Math.ceil(busy / (lanes * Math.max(1, outputs))), Math.floor(length / (shortestLane * lanes)));
   const needed = Math.ceil(length / (LONGEST_LANE * lanes));
   const chunk = Math.ceil(length / Math.max(1, wanted, needed));
   return { form, lanes, workgroup, chunk, splits: Math.max(1, Math.ceil(length / Math.max(1, chunk))) };
