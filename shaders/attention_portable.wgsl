@@ -10,12 +10,14 @@
 // query, output, gradient [heads, queries, D]; key, value [heads, keys, D]; `heads` are all leading axes, walked as (outer, inner).
 // A tensor lies in its storage as a vec4u says: offset, outer stride, inner stride, row stride, in elements; its last axis has stride 1.
 // VEC4: D and all offsets and strides are multiples of 4. logsumexp and delta are dense. Scores are in units of log 2 (scaled by log2 e).
-// Causal: query i sees keys 0 … i. D4 = ceil(D / 4) is baked in, elements beyond D count as 0.
+// Causal: query i sees keys 0 … i. Elements beyond D count as 0. Rows are kept in private arrays of D4 ≥ ceil(D / 4) vec4.
+// UNROLL: D4 is exactly that, and the compiler unrolls loops over it into registers: three times as fast, but software adapters take long
+// to compile it for wide heads (half a minute for D = 64). Without, one pipeline serves every D up to 4 D4.
 // Dispatch: ceil(heads · rows / 64) workgroups, rows = queries (backward_key_value: keys), folded into x and y.
 
 const D4 = 4u; //#param
 const VEC4 = true; //#param
-const c = 0u; //#loop
+const UNROLL = true; //#param
 
 struct Params {
   heads: u32,
@@ -48,6 +50,15 @@ struct Params {
 
 const LOG2_E = 1.4426950408889634;
 
+/// vec4 to a row.
+fn chunks() -> u32 {
+  //#if UNROLL
+  return D4;
+  //#else
+  return (params.headSize + 3u) / 4u;
+  //#end
+}
+
 fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
 }
@@ -62,8 +73,8 @@ fn query_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return query[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(query[i.x / 4u][i.x % 4u], query[i.y / 4u][i.y % 4u], query[i.z / 4u][i.z % 4u], query[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(query_element(i), query_element(i + 1u), query_element(i + 2u), query_element(i + 3u)));
   //#end
 }
 
@@ -71,8 +82,8 @@ fn key_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return key[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(key[i.x / 4u][i.x % 4u], key[i.y / 4u][i.y % 4u], key[i.z / 4u][i.z % 4u], key[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(key_element(i), key_element(i + 1u), key_element(i + 2u), key_element(i + 3u)));
   //#end
 }
 
@@ -80,8 +91,8 @@ fn value_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return value[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(value[i.x / 4u][i.x % 4u], value[i.y / 4u][i.y % 4u], value[i.z / 4u][i.z % 4u], value[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(value_element(i), value_element(i + 1u), value_element(i + 2u), value_element(i + 3u)));
   //#end
 }
 
@@ -89,8 +100,8 @@ fn output_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return output[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(output[i.x / 4u][i.x % 4u], output[i.y / 4u][i.y % 4u], output[i.z / 4u][i.z % 4u], output[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(output_element(i), output_element(i + 1u), output_element(i + 2u), output_element(i + 3u)));
   //#end
 }
 
@@ -98,10 +109,16 @@ fn gradient_at(start: u32, chunk: u32) -> vec4f {
   //#if VEC4
   return gradient[start / 4u + chunk];
   //#else
-  let i = start + 4u * chunk + vec4u(0u, 1u, 2u, 3u);
-  return within_head(chunk, vec4f(gradient[i.x / 4u][i.x % 4u], gradient[i.y / 4u][i.y % 4u], gradient[i.z / 4u][i.z % 4u], gradient[i.w / 4u][i.w % 4u]));
+  let i = start + 4u * chunk;
+  return within_head(chunk, vec4f(gradient_element(i), gradient_element(i + 1u), gradient_element(i + 2u), gradient_element(i + 3u)));
   //#end
 }
+
+fn query_element(i: u32) -> f32 { return query[i / 4u][i % 4u]; }
+fn key_element(i: u32) -> f32 { return key[i / 4u][i % 4u]; }
+fn value_element(i: u32) -> f32 { return value[i / 4u][i % 4u]; }
+fn output_element(i: u32) -> f32 { return output[i / 4u][i % 4u]; }
+fn gradient_element(i: u32) -> f32 { return gradient[i / 4u][i % 4u]; }
 
 /// 0 for elements beyond the head, which belong to a neighbour.
 fn within_head(chunk: u32, elements: vec4f) -> vec4f {
@@ -123,35 +140,28 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let queryRow = row_start(params.queryLayout[0], head, i);
   let keyRows = row_start(params.keyLayout[0], head, 0u);
   let valueRows = row_start(params.valueLayout[0], head, 0u);
-  //#for c in 0..D4
-  let q__c = query_at(queryRow, c) * (params.scale * LOG2_E);
-  var sum__c = vec4f();
-  //#end
+  var q: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var c = 0u; c < chunks(); c++) { q[c] = query_at(queryRow, c) * (params.scale * LOG2_E); }
   var top = -1e30;
   var total = 0.0;
   let end = select(params.keys, min(i + 1u, params.keys), params.causal != 0u);
   for (var j = 0u; j < end; j++) {
-    let k = keyRows + j * params.keyLayout[0].w;
-    let v = valueRows + j * params.valueLayout[0].w;
+    let keyRow = keyRows + j * params.keyLayout[0].w;
+    let valueRow = valueRows + j * params.valueLayout[0].w;
     var score = 0.0;
-    //#for c in 0..D4
-    score += dot(q__c, key_at(k, c));
-    //#end
+    for (var c = 0u; c < chunks(); c++) { score += dot(q[c], key_at(keyRow, c)); }
     let higher = max(top, score);
     let shrink = exp2(top - higher);
     let p = exp2(score - higher);
     top = higher;
     total = total * shrink + p;
-    //#for c in 0..D4
-    sum__c = sum__c * shrink + p * value_at(v, c);
-    //#end
+    for (var c = 0u; c < chunks(); c++) { sum[c] = sum[c] * shrink + p * value_at(valueRow, c); }
   }
   // Without keys there is nothing to weigh: 0, as the empty sum is.
   let weight = select(1.0 / total, 0.0, end == 0u);
   let outputRow = row_start(params.outputLayout[0], head, i);
-  //#for c in 0..D4
-  store(outputRow, c, sum__c * weight);
-  //#end
+  for (var c = 0u; c < chunks(); c++) { store(outputRow, c, sum[c] * weight); }
   rowResult[row] = top + log2(total);
 }
 
@@ -164,9 +174,7 @@ fn row_dots(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let outputRow = row_start(params.outputLayout[0], head, i);
   let gradientRow = row_start(params.gradientLayout[0], head, i);
   var sum = 0.0;
-  //#for c in 0..D4
-  sum += dot(output_at(outputRow, c), gradient_at(gradientRow, c));
-  //#end
+  for (var c = 0u; c < chunks(); c++) { sum += dot(output_at(outputRow, c), gradient_at(gradientRow, c)); }
   rowResult[row] = sum;
 }
 
@@ -180,33 +188,30 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let gradientRow = row_start(params.gradientLayout[0], head, i);
   let keyRows = row_start(params.keyLayout[0], head, 0u);
   let valueRows = row_start(params.valueLayout[0], head, 0u);
-  //#for c in 0..D4
-  let q__c = query_at(queryRow, c) * (params.scale * LOG2_E);
-  let g__c = gradient_at(gradientRow, c);
-  var sum__c = vec4f();
-  //#end
-  let offset = logsumexp[row];
-  let mean = delta[row];
+  var q: array<vec4f, D4>;
+  var g: array<vec4f, D4>;
+  var k: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var c = 0u; c < chunks(); c++) {
+    q[c] = query_at(queryRow, c) * (params.scale * LOG2_E);
+    g[c] = gradient_at(gradientRow, c);
+  }
   let end = select(params.keys, min(i + 1u, params.keys), params.causal != 0u);
   for (var j = 0u; j < end; j++) {
-    let k = keyRows + j * params.keyLayout[0].w;
-    let v = valueRows + j * params.valueLayout[0].w;
+    let keyRow = keyRows + j * params.keyLayout[0].w;
+    let valueRow = valueRows + j * params.valueLayout[0].w;
     var score = 0.0;
     var dp = 0.0;
-    //#for c in 0..D4
-    let k__c = key_at(k, c);
-    score += dot(q__c, k__c);
-    dp += dot(g__c, value_at(v, c));
-    //#end
-    let ds = exp2(score - offset) * (dp - mean);
-    //#for c in 0..D4
-    sum__c += ds * k__c;
-    //#end
+    for (var c = 0u; c < chunks(); c++) {
+      k[c] = key_at(keyRow, c);
+      score += dot(q[c], k[c]);
+      dp += dot(g[c], value_at(valueRow, c));
+    }
+    let ds = exp2(score - logsumexp[row]) * (dp - delta[row]);
+    for (var c = 0u; c < chunks(); c++) { sum[c] += ds * k[c]; }
   }
   let resultRow = row_start(params.queryGradientLayout[0], head, i);
-  //#for c in 0..D4
-  store(resultRow, c, sum__c * params.scale);
-  //#end
+  for (var c = 0u; c < chunks(); c++) { store(resultRow, c, sum[c] * params.scale); }
 }
 
 @compute @workgroup_size(64)
@@ -219,35 +224,39 @@ fn backward_key_value(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
   let valueRow = row_start(params.valueLayout[0], head, j);
   let queryRows = row_start(params.queryLayout[0], head, 0u);
   let gradientRows = row_start(params.gradientLayout[0], head, 0u);
-  //#for c in 0..D4
-  let k__c = key_at(keyRow, c) * (params.scale * LOG2_E);
-  let v__c = value_at(valueRow, c);
-  var keySum__c = vec4f();
-  var valueSum__c = vec4f();
-  //#end
+  var k: array<vec4f, D4>;
+  var v: array<vec4f, D4>;
+  var q: array<vec4f, D4>;
+  var g: array<vec4f, D4>;
+  var keySum: array<vec4f, D4>;
+  var valueSum: array<vec4f, D4>;
+  for (var c = 0u; c < chunks(); c++) {
+    k[c] = key_at(keyRow, c) * (params.scale * LOG2_E);
+    v[c] = value_at(valueRow, c);
+  }
   let first = select(0u, j, params.causal != 0u);
   for (var i = first; i < params.queries; i++) {
-    let q = queryRows + i * params.queryLayout[0].w;
-    let g = gradientRows + i * params.gradientLayout[0].w;
+    let queryRow = queryRows + i * params.queryLayout[0].w;
+    let gradientRow = gradientRows + i * params.gradientLayout[0].w;
     var score = 0.0;
     var dp = 0.0;
-    //#for c in 0..D4
-    let q__c = query_at(q, c);
-    let g__c = gradient_at(g, c);
-    score += dot(k__c, q__c);
-    dp += dot(v__c, g__c);
-    //#end
+    for (var c = 0u; c < chunks(); c++) {
+      q[c] = query_at(queryRow, c);
+      g[c] = gradient_at(gradientRow, c);
+      score += dot(k[c], q[c]);
+      dp += dot(v[c], g[c]);
+    }
     let p = exp2(score - logsumexp[head * params.queries + i]);
     let ds = p * (dp - delta[head * params.queries + i]);
-    //#for c in 0..D4
-    keySum__c += ds * q__c;
-    valueSum__c += p * g__c;
-    //#end
+    for (var c = 0u; c < chunks(); c++) {
+      keySum[c] += ds * q[c];
+      valueSum[c] += p * g[c];
+    }
   }
   let keyResult = row_start(params.keyGradientLayout[0], head, j);
   let valueResult = row_start(params.valueGradientLayout[0], head, j);
-  //#for c in 0..D4
-  store(keyResult, c, keySum__c * params.scale);
-  store(valueResult, c, valueSum__c);
-  //#end
+  for (var c = 0u; c < chunks(); c++) {
+    store(keyResult, c, keySum[c] * params.scale);
+    store(valueResult, c, valueSum[c]);
+  }
 }

@@ -1606,6 +1606,7 @@ const KC = 64u; //#param
 const VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
+const RESIDUAL = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
@@ -1665,7 +1666,9 @@ fn main(
   let start = batch_offsets(batch);
   let out0 = split * params.outSlice + batch * params.m * params.outRow + column;
   let rowSums0 = split * params.outSlice + params.rowSumsOffset + batch * params.m;
+  //#if RESIDUAL
   let residual0 = params.residualOffset + batch * params.m * params.residualRow + column;
+  //#end
   //#for c in 0..NC
   let inside__c = column + c * SG < params.n;
   let b__c = start.y + min(column + c * SG, params.n - 1u) * params.bColumn;
@@ -1704,7 +1707,9 @@ fn main(
             pre[place + c * SG] = value;
             value = gelu(value);
             //#end
-            if (params.hasResidual != 0u) { value += residual[residual0 + (row - 1u) * params.residualRow + c * SG]; }
+            //#if RESIDUAL
+            value += residual[residual0 + (row - 1u) * params.residualRow + c * SG];
+            //#end
           }
           out[place + c * SG] = value;
         }
@@ -1740,7 +1745,7 @@ fn main(
       {
         let x = subgroupBroadcast(x__j[e], q);
         //#for c in 0..NC
-        sum__c += x * panel[(4u * (j * SG + q) + e) * NC + c];
+        sum__c = fma(x, panel[(4u * (j * SG + q) + e) * NC + c], sum__c);
         //#end
       }
       //#end

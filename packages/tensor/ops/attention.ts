@@ -3,7 +3,7 @@ import type { Op } from "../autograd/node.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Attributes, launchBackward, launchForward } from "./attention/launch.ts";
+import { type Attributes, launchBackward, launchForward, MAX_HEAD_SIZE } from "./attention/launch.ts";
 
 /** Options of {@link scaledDotProductAttention}. */
 export interface AttentionOptions {
@@ -12,9 +12,6 @@ export interface AttentionOptions {
   /** What scores are multiplied by. Default 1 / √D. */
   readonly scale?: number;
 }
-
-/** Largest head: a row of it is kept in registers. */
-const MAX_HEAD_SIZE = 128;
 
 const attentionOp: Op<Attributes> = {
   name: "scaledDotProductAttention",

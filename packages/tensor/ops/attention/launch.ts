@@ -113,16 +113,26 @@ interface Form {
   readonly workgroups: (heads: number, rows: number) => number;
 }
 
+/** Widest head: the portable kernels' private arrays take a row. */
+export const MAX_HEAD_SIZE = 128;
+
+/** Widest head whose rows the portable kernels keep in registers: beyond it, compiling takes too long on software adapters. */
+const WIDEST_UNROLLED = 32;
+
+/** Widest head that the panel kernels unroll; their code grows with it. */
+const WIDEST_PANEL = 32;
+
 function chooseForm(device: Device, { headSize, isAligned }: { headSize: number; isAligned: boolean }): Form {
-  const portable = { D4: Math.ceil(headSize / 4), VEC4: isAligned };
+  const UNROLL = headSize <= WIDEST_UNROLLED;
+  const portable = { D4: UNROLL ? Math.ceil(headSize / 4) : MAX_HEAD_SIZE / 4, VEC4: isAligned, UNROLL };
   const rowDots = kernel("attention_portable", "row_dots", portable);
-  if (device.family === "panel" && isAligned && headSize <= 64 && [4, 8, 16].includes(device.subgroupSize)) {
+  if (device.family === "panel" && isAligned && headSize <= WIDEST_PANEL && [4, 8, 16].includes(device.subgroupSize)) {
     const SG = device.subgroupSize;
-    const defines = { D4: headSize / 4, SG, R: 2, B: 4 };
+    const R = headSize <= 16 ? 2 : 1;
     return {
-      kernel: (entry) => kernel("attention_panel", entry, defines),
+      kernel: (entry) => kernel("attention_panel", entry, { D4: headSize / 4, SG, R, B: 4 }),
       rowDots,
-      workgroups: (heads, rows) => heads * Math.ceil(rows / (SG * defines.R)),
+      workgroups: (heads, rows) => heads * Math.ceil(rows / (SG * R)),
     };
   }
   return {
