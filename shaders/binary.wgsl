@@ -242,7 +242,8 @@ fn power(s: vec4f, t: vec4f) -> vec4f {
   // e^(t ln |s|), where ln 0 = -infinity does the right thing for bases of 0 too.
   var result = exp(t * logarithm(abs(s)));
   result = select(result, -result, (s < vec4f(0.0)) & odd);
-  result = bitcast<vec4f>(select(bitcast<vec4u>(result), vec4u(NAN), (s < vec4f(0.0)) & !whole));
+  let undefined = ((s < vec4f(0.0)) & !whole) | is_nan(bitcast<vec4u>(s)) | is_nan(bitcast<vec4u>(t));
+  result = bitcast<vec4f>(select(bitcast<vec4u>(result), vec4u(NAN), undefined));
   var product = vec4f(1.0);
   var base = s;
   var rest = vec4u(min(size, vec4f(64.0)));

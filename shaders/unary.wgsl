@@ -4,7 +4,7 @@
 // All arrays are dense, of the same shape, four elements an invocation. What the last vector holds beyond the data is computed too and
 // lands in the padding of the output's memory. The function is the template parameter that is true; INTEGER makes the elements integers.
 // Dispatch: ceil(vectors / 64) workgroups, folded into x and y.
-// Logarithm, sine, cosine, tanh and erf are our own: WGSL promises few digits for them, and drivers differ at 0, infinity and NaN.
+// Logarithm, sine, cosine, tanh and erf are our own: WGSL promises few digits for them, and drivers differ at 0, infinity and NaN. (One of them has e^NaN = infinity.)
 
 //---- functions
 const NEG = false; //#param
@@ -116,7 +116,7 @@ fn value(in: vec4u) -> vec4u {
   bits = min(max(in ^ flip, low ^ flip), high ^ flip) ^ flip;
   //#end
   //#if EXP
-  out = exp(v);
+  out = select(exp(v), v, is_nan(v));
   //#end
   //#if LOG
   out = logarithm(v);
@@ -140,7 +140,7 @@ fn value(in: vec4u) -> vec4u {
   out = hyperbolic_tangent(v);
   //#end
   //#if SIGMOID
-  out = 1.0 / (1.0 + exp(-v));
+  out = select(1.0 / (1.0 + exp(-v)), v, is_nan(v));
   //#end
   //#if SILU
   out = v / (1.0 + exp(-v));
@@ -155,9 +155,9 @@ fn value(in: vec4u) -> vec4u {
   //#if GELU
   out = v * normal_cdf(v);
   //#end
-  // v/2 (1 + tanh u) = v · sigmoid(2u)
+  // v/2 (1 + tanh u) = v · sigmoid(2u). Below -10, where the power stops growing, so does v.
   //#if GELU_TANH
-  out = v / (1.0 + gelu_power(v));
+  out = select(v, vec4f(-10.0), v < vec4f(-10.0)) / (1.0 + gelu_power(v));
   //#end
   //#if FLOOR
   out = floor(v);
@@ -180,12 +180,14 @@ fn value(in: vec4u) -> vec4u {
   //#if LOGICAL_NOT && INTEGER
   bits = select(vec4u(0u), vec4u(1u), in == vec4u(0u));
   //#end
-  // Conversions saturate; NaN becomes 0 (and true).
+  // Conversions saturate, at the integer ends that f32 cannot hold too; NaN becomes 0 (and true).
   //#if FLOAT_TO_I32
-  bits = select(bitcast<vec4u>(vec4i(v)), vec4u(0u), magnitude > vec4u(INFINITY));
+  bits = select(bitcast<vec4u>(vec4i(v)), vec4u(0x7fffffffu), v >= vec4f(2147483648.0));
+  bits = select(bits, vec4u(0u), magnitude > vec4u(INFINITY));
   //#end
   //#if FLOAT_TO_U32
-  bits = select(vec4u(v), vec4u(0u), magnitude > vec4u(INFINITY));
+  bits = select(vec4u(v), vec4u(0xffffffffu), v >= vec4f(4294967296.0));
+  bits = select(bits, vec4u(0u), magnitude > vec4u(INFINITY));
   //#end
   //#if FLOAT_TO_BOOL
   bits = select(vec4u(1u), vec4u(0u), magnitude == vec4u(0u));
@@ -205,77 +207,81 @@ fn value(in: vec4u) -> vec4u {
 // g · f', where s is what the op saved.
 fn slope(g: vec4f, s: vec4f) -> vec4f {
   var out = g;
-  // s = x
   //#if ABS
+  // s = x
   out = select(vec4f(0.0), g, s > vec4f(0.0)) - select(vec4f(0.0), g, s < vec4f(0.0));
   //#end
-  // s = x
   //#if SQUARE
+  // s = x
   out = 2.0 * g * s;
   //#end
-  // s = y
   //#if RELU
+  // s = y
   out = select(g, vec4f(0.0), s <= vec4f(0.0));
   //#end
-  // s = x
   //#if CLAMP
+  // s = x
   let inside = (s >= vec4f(bitcast<f32>(params.low))) & (s <= vec4f(bitcast<f32>(params.high)));
   out = select(vec4f(0.0), g, inside);
   //#end
-  // s = y
   //#if SQRT
+  // s = y
   out = g / (2.0 * s);
   //#end
-  // s = y
   //#if RSQRT
+  // s = y
   out = -0.5 * g * (s * s * s);
   //#end
-  // s = y
   //#if RECIPROCAL
+  // s = y
   out = -g * (s * s);
   //#end
-  // s = x
   //#if SIN
+  // s = x
   out = g * sine(s, 1u);
   //#end
-  // s = x
   //#if COS
+  // s = x
   out = -g * sine(s, 0u);
   //#end
-  // s = y
   //#if TANH
+  // s = y
   out = g * (1.0 - s * s);
   //#end
-  // s = y
   //#if SIGMOID
+  // s = y
   out = g * ((1.0 - s) * s);
   //#end
   // σ(x) (1 + x (1 - σ(x))), and 1 - σ(x) = σ(-x)
-  // s = x
   //#if SILU
+  // s = x
   out = g / (1.0 + exp(-s)) * (1.0 + s / (1.0 + exp(s)));
   //#end
-  // s = x
   //#if SOFTPLUS
+  // s = x
   out = g / (1.0 + exp(-s));
   //#end
-  // s = x; 2/√π e^-x²
   //#if ERF
+  // s = x; 2/√π e^-x²
   out = g * 1.1283791670955126 * exp(-s * s);
   //#end
   // Φ(x) + x φ(x), φ(x) = e^(-x²/2) / √(2π)
-  // s = x
   //#if GELU
+  // s = x
   out = g * (normal_cdf(s) + s * (0.3989422804014327 * exp(-0.5 * s * s)));
   //#end
   // With p = e^(-2u) and σ = 1 / (1 + p): σ + x σ (1 - σ) 2u'. Beyond ±10, where x² could overflow, the second term is 0 in f32.
-  // s = x
   //#if GELU_TANH
+  // s = x
   let p = gelu_power(s);
   let sigma = 1.0 / (1.0 + p);
   let c = clamp(s, vec4f(-10.0), vec4f(10.0));
   let change = c * sigma * (p * sigma) * (1.5957691216057308 + 0.21406859453372914 * (c * c));
-  out = select(g * (sigma + change), s, is_nan(s));
+  out = g * (sigma + change);
+  //#end
+  // Drivers' exp may turn NaN into a number.
+  //#if SILU || SOFTPLUS || ERF || GELU || GELU_TANH
+  out = select(out, s, is_nan(s));
   //#end
   return out;
 }

@@ -213,7 +213,7 @@ export class Tensor {
     return view.expand(this, shape);
   }
   /** One `[from, to, step]` per axis: `[]` is all of it, negative places count from the end, null means the end. */
-  slice(slices: readonly (readonly (number | null)[])[]): Tensor {
+  slice(slices: readonly (readonly (number | null | undefined)[])[]): Tensor {
     return view.slice(this, slices);
   }
   /** `length` elements of an axis from `start`. */

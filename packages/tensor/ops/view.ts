@@ -160,7 +160,7 @@ const sliceOp: Op<SliceAttributes> = {
  * x.slice([[-3, null], [0, null, 2]]);
  * ```
  */
-export function slice(x: Tensor, slices: readonly (readonly (number | null)[])[]): Tensor {
+export function slice(x: Tensor, slices: readonly (readonly (number | null | undefined)[])[]): Tensor {
   if (slices.length > x.rank)
     throw new ShapeError(`slice: expected at most ${x.rank} slices for ${format(x.shape)} but found ${slices.length}`);
   const starts: number[] = [];
