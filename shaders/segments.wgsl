@@ -87,7 +87,8 @@ fn sum_tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
     if (v >= params.vocab) { break; }
     let begin = starts[v];
     let end = starts[v + 1u];
-    let stop = min(end, last);
+    // At least one place a turn, so that no data whatever can make this loop endless.
+    let stop = clamp(end, place + 1u, last);
     var sum = vec4f(0.0);
     for (; place + 4u <= stop; place += 4u) {
       sum += (row_at(place, column) + row_at(place + 1u, column)) + (row_at(place + 2u, column) + row_at(place + 3u, column));

@@ -720,16 +720,16 @@ fn forward(
   //#end
   workgroupBarrier();
   //#for r in 0..R
-  var top = MASKED;
-  for (var g = 0u; g < PARTS; g++) { top = max(top, tile[g * ROWS + r * LANES + lane].x); }
-  var total = 0.0;
+  var rowTop__r = MASKED;
+  for (var g = 0u; g < PARTS; g++) { rowTop__r = max(rowTop__r, tile[g * ROWS + r * LANES + lane].x); }
+  var rowTotal__r = 0.0;
   for (var g = 0u; g < PARTS; g++) {
     let other = tile[g * ROWS + r * LANES + lane];
-    total += other.y * exp2(other.x - top);
+    rowTotal__r += other.y * exp2(other.x - rowTop__r);
   }
   // Without keys there is nothing to weigh: 0, as the empty sum is.
-  let weight__r = select(exp2(top__r - top) / total, 0.0, end == 0u);
-  if (part == 0u && i__r < params.queries) { rowResult[head * params.queries + i__r] = top + log2(total); }
+  let weight__r = select(exp2(top__r - rowTop__r) / rowTotal__r, 0.0, end == 0u);
+  if (part == 0u && i__r < params.queries) { rowResult[head * params.queries + i__r] = rowTop__r + log2(rowTotal__r); }
   let output__r = row_start(params.outputLayout[0], head, i__r);
   //#end
   //#for c in 0..D4

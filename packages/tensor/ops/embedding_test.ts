@@ -1,0 +1,278 @@
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { capture } from "../capture/capture.ts";
+import { tensor } from "../create.ts";
+import type { Device } from "../device/device.ts";
+import { withMutation } from "../device/kernel.ts";
+import { openDevice } from "../device/open.ts";
+import type { DType } from "../dtype.ts";
+import { DTypeError, ShapeError } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
+import {
+  applyView,
+  expectAdjoint,
+  expectClose,
+  type Nd,
+  nd,
+  oracle,
+  roundingBound,
+  runs,
+  seed,
+  seededIndices,
+  seededValues,
+  shape,
+  type View,
+  view,
+  viewed,
+} from "../testing/mod.ts";
+import { embedding } from "./embedding.ts";
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice();
+});
+
+const upload = (x: Nd, dtype: DType = "f32", requiresGrad = false): Tensor =>
+  tensor(dtype === "f32" ? Float32Array.from(x.data) : Int32Array.from(x.data), { shape: x.shape, dtype, requiresGrad });
+
+/** Σ of the gradient's rows that belong to each row of the table, Σ of their absolute values, and the most rows of one sum. */
+function gradientOracle(indices: Nd, gradient: Nd, rows: number): { sums: Nd; sizes: Nd; longest: number } {
+  const columns = gradient.shape.at(-1)!;
+  const [sums, sizes] = [nd([rows, columns]), nd([rows, columns])];
+  const counts = new Float64Array(rows);
+  indices.data.forEach((v, j) => {
+    counts[v]!++;
+    for (let c = 0; c < columns; c++) {
+      sums.data[v * columns + c]! += gradient.data[j * columns + c]!;
+      sizes.data[v * columns + c]! += Math.abs(gradient.data[j * columns + c]!);
+    }
+  });
+  return { sums, sizes, longest: counts.reduce((a, b) => Math.max(a, b), 0) };
+}
+
+interface Case {
+  readonly indices: Nd;
+  readonly columns: number;
+  readonly rows: number;
+  readonly seed: number;
+}
+
+/** Rows bit for bit, the gradient within the error of a sum in any order, exact zeros where nothing is added. */
+async function agreesWithTheOracle({ indices, columns, rows, seed }: Case): Promise<void> {
+  const weight = seededValues(seed, [rows, columns]);
+  const gradient = seededValues(seed + 1, [...indices.shape, columns]);
+  const table = upload(weight, "f32", true);
+  const out = embedding(upload(indices, "i32"), table);
+  expect(out.shape).toEqual(gradient.shape);
+  out.backward({ gradient: upload(gradient) });
+  expectClose(await out.data(), oracle.embedding(indices, weight), 0);
+  const { sums, sizes, longest } = gradientOracle(indices, gradient, rows);
+  const bound = roundingBound(longest, sizes);
+  expectClose(
+    await table.grad!.data(),
+    sums,
+    bound.data.map((b, i) => (sizes.data[i] === 0 ? 0 : b)),
+  );
+}
+
+/** Indices of which a share is one and the same. */
+function skewedIndices(seed: number, options: { shape: number[]; rows: number; hot: number }): Nd {
+  const { shape, rows, hot } = options;
+  const indices = seededIndices(seed, shape, rows);
+  const coins = seededValues(seed + 7, shape, "uniform");
+  return nd(
+    shape,
+    indices.data.map((v, i) => ((coins.data[i]! + 1) / 2 < hot ? rows >> 1 : v)),
+  );
+}
+
+const cases = fc.record({
+  shape: shape({ maxRank: 3, maxCount: 700 }),
+  rows: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 600 }), fc.constantFrom(2046, 2047, 2048, 5000)),
+  columns: fc.oneof(fc.constantFrom(1, 2, 3, 4, 5, 8, 12), fc.integer({ min: 1, max: 40 })),
+  hot: fc.constantFrom(0, 0.2, 0.9, 1),
+  seed: seed(),
+});
+
+describe("embedding", () => {
+  it("picks rows bit for bit and sums their gradients, at any size of table and any frequency of indices", async () => {
+    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed }) => {
+      await agreesWithTheOracle({ indices: skewedIndices(seed, { shape, rows, hot }), columns, rows, seed });
+    });
+    await fc.assert(property, runs(60));
+  });
+
+  it("has a gradient that is the adjoint of the picking", async () => {
+    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed }) => {
+      const indices = skewedIndices(seed, { shape, rows, hot });
+      const direction = seededValues(seed + 1, [rows, columns]);
+      const cotangent = seededValues(seed + 2, [...shape, columns]);
+      const table = upload(seededValues(seed, [rows, columns]), "f32", true);
+      embedding(upload(indices, "i32"), table).backward({ gradient: upload(cotangent) });
+      const derivative = oracle.embedding(indices, direction); // picking is linear
+      expectAdjoint({ derivative, cotangent, gradients: [{ data: await table.grad!.data() }], directions: [direction] });
+    });
+    await fc.assert(property, runs(20));
+  });
+
+  it("takes views: strided, expanded and shifted indices, tables and gradients", async () => {
+    const layouts = fc
+      .tuple(shape({ minRank: 1, maxRank: 3, maxCount: 90 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))
+      .chain(([shape, rows, columns]) =>
+        fc.record({
+          rows: fc.constant(rows),
+          indexView: view(shape),
+          tableView: view([rows, columns]),
+          gradientView: view([...shape, columns]),
+          seed: seed(),
+        }),
+      );
+    const on = (x: Nd, layout: View, dtype: DType = "f32"): Tensor => applyView(upload(x, dtype), layout);
+    const property = fc.asyncProperty(layouts, async ({ rows, indexView, tableView, gradientView, seed }) => {
+      const indexBase = seededIndices(seed, indexView.base, rows);
+      const tableBase = seededValues(seed, tableView.base);
+      const gradientBase = seededValues(seed + 1, gradientView.base);
+      const table = on(tableBase, tableView).detach();
+      table.requiresGrad = true;
+      const out = embedding(on(indexBase, indexView, "i32"), table);
+      out.backward({ gradient: on(gradientBase, gradientView) });
+      const indices = viewed(indexBase, indexView);
+      expectClose(await out.data(), oracle.embedding(indices, viewed(tableBase, tableView)), 0);
+      const { sums, sizes, longest } = gradientOracle(indices, viewed(gradientBase, gradientView), rows);
+      expectClose(await table.grad!.data(), sums, roundingBound(longest, sizes));
+    });
+    await fc.assert(property, runs(30));
+  });
+
+  it("takes u32 indices too", async () => {
+    const table = tensor([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
+    const out = embedding(tensor(new Uint32Array([2, 0])), table);
+    expect(await out.array()).toEqual([
+      [5, 6],
+      [1, 2],
+    ]);
+  });
+
+  it("sums a batch of which a fifth is one token", async () => {
+    const indices = skewedIndices(3, { shape: [32, 1000], rows: 455, hot: 0.2 });
+    await agreesWithTheOracle({ indices, columns: 64, rows: 455, seed: 3 });
+  });
+
+  it("sums by a radix sort where the table is large", async () => {
+    const indices = skewedIndices(5, { shape: [30_000], rows: 100_000, hot: 0.3 });
+    await agreesWithTheOracle({ indices, columns: 4, rows: 100_000, seed: 5 });
+  });
+
+  it("goes beyond 65,535 workgroups", async () => {
+    const indices = skewedIndices(6, { shape: [1_400_001], rows: 5, hot: 0.5 });
+    await agreesWithTheOracle({ indices, columns: 3, rows: 5, seed: 6 });
+  });
+
+  it("gives NaN for an index outside of the table, whose gradient goes nowhere", async () => {
+    for (const columns of [3, 4]) {
+      const table = upload(seededValues(1, [3, columns]), "f32", true);
+      const out = embedding(tensor(new Int32Array([-1, 2, 3, 2_000_000_000])), table);
+      out.backward({ gradient: upload(nd([4, columns], new Float64Array(4 * columns).fill(1))) });
+      const values = await out.data();
+      const row = await table.slice([[2, 3]]).data();
+      const nan = new Array<number>(columns).fill(Number.NaN);
+      expect([...values]).toEqual([...nan, ...row, ...nan, ...nan]);
+      expect([...(await table.grad!.data())]).toEqual([...new Array<number>(2 * columns).fill(0), ...new Array<number>(columns).fill(1)]);
+    }
+  });
+
+  it("gives empty results for no indices and no columns, and a gradient of zeros", async () => {
+    const table = upload(seededValues(1, [3, 4]), "f32", true);
+    const out = embedding(tensor(new Int32Array(0), { shape: [2, 0] }), table);
+    expect(out.shape).toEqual([2, 0, 4]);
+    out.backward({ gradient: upload(nd([2, 0, 4])) });
+    expect([...(await table.grad!.data())]).toEqual(new Array<number>(12).fill(0));
+    expect(embedding(tensor(new Int32Array([1])), tensor(new Float32Array(0), { shape: [3, 0] })).shape).toEqual([1, 0]);
+  });
+
+  it("gives the same bits again", async () => {
+    const gradients = async (): Promise<Uint32Array> => {
+      const table = upload(seededValues(1, [97, 5]), "f32", true);
+      const indices = skewedIndices(2, { shape: [3001], rows: 97, hot: 0.4 });
+      embedding(upload(indices, "i32"), table).backward({ gradient: upload(seededValues(3, [3001, 5])) });
+      return new Uint32Array((await table.grad!.data()).buffer);
+    };
+    expect(await gradients()).toEqual(await gradients());
+  });
+
+  it("takes one dispatch, and five for the gradient of a table below 2048 rows", () => {
+    const table = upload(seededValues(1, [2047, 8]), "f32", true);
+    const indices = upload(seededIndices(2, [500], 2047), "i32");
+    const gradient = upload(seededValues(3, [500, 8]));
+    const count = (body: () => void): number => {
+      const before = device.stats().dispatches;
+      body();
+      return device.stats().dispatches - before;
+    };
+    let out = table;
+    expect(count(() => (out = embedding(indices, table)))).toBe(1);
+    expect(count(() => out.backward({ gradient }))).toBe(5);
+  });
+
+  it("can be captured: new indices need no new plan, and no memory is read before it is written", async () => {
+    const weight = seededValues(1, [40, 6]);
+    const table = upload(weight, "f32", true);
+    const step = capture(
+      (indices: Tensor, gradient: Tensor) => {
+        table.grad = null;
+        const out = embedding(indices, table);
+        out.backward({ gradient });
+        return { out, grad: table.grad! };
+      },
+      { poison: true },
+    );
+    for (let run = 0; run < 5; run++) {
+      const indices = skewedIndices(run, { shape: [7, 30], rows: 40, hot: run / 5 });
+      const gradient = seededValues(run + 9, [7, 30, 6]);
+      const { out, grad } = await step(upload(indices, "i32"), upload(gradient));
+      expectClose(await out.data(), oracle.embedding(indices, weight), 0);
+      const { sums, sizes, longest } = gradientOracle(indices, gradient, 40);
+      expectClose(await grad.data(), sums, roundingBound(longest, sizes));
+    }
+  });
+
+  it("refuses indices that are no integers and tables that are no matrices", () => {
+    const table = upload(seededValues(1, [3, 4]));
+    expect(() => embedding(tensor([1, 2]), table)).toThrow(DTypeError);
+    expect(() => embedding(tensor(new Int32Array([1])), table.reshape([3, 2, 2]))).toThrow(ShapeError);
+  });
+});
+
+describe("The properties notice a broken kernel", () => {
+  const skewed = (columns: number): Case => ({
+    indices: skewedIndices(4, { shape: [900], rows: 30, hot: 0.5 }),
+    rows: 30,
+    columns,
+    seed: 4,
+  });
+  const large: Case = { indices: skewedIndices(4, { shape: [900], rows: 5000, hot: 0.5 }), rows: 5000, columns: 4, seed: 4 };
+
+  it.each([
+    ["embedding", "row % params.n", "(row + 1u) % params.n"],
+    ["counting_sort", "table[base + c * params.bins] = before", "table[base + c * params.bins] = here"],
+    ["counting_sort", "first_of[digit] + rank", "first_of[digit]"],
+    ["segments", "select(1u, 0u, begin < first)", "0u"],
+    ["segments", "place + 4u <= stop", "place + 4u <= stop + 1u"],
+    ["segments", "var t = first + 1u", "var t = first + 2u"],
+  ] as const)("%s with '%s' as '%s'", async (shader, find, replace) => {
+    await withMutation(shader, [find, replace], () => expect(agreesWithTheOracle(skewed(4))).rejects.toThrow());
+  });
+
+  it.each([
+    ["segments", "low = middle + 1u", "low = middle + 2u"],
+    ["segments", "write_out(v, column, vec4f(0.0))", "write_out(v, column, vec4f(1e-30))"],
+    ["counting_sort", "return order[row * params.n + i]", "return i"],
+  ] as const)("%s with '%s' as '%s', where the table is large", async (shader, find, replace) => {
+    await agreesWithTheOracle(large);
+    await withMutation(shader, [find, replace], () => expect(agreesWithTheOracle(large)).rejects.toThrow());
+  });
+});
