@@ -1,3 +1,5 @@
+import type { StrokeBinsName } from "@cursive/cursive-model";
+
 /** Everything that decides what a training run does; written into the run's folder. */
 export interface RunConfig {
   readonly preset: string;
@@ -21,6 +23,8 @@ export interface DataConfig {
   readonly characters: string;
   /** Fewest and most letters of its words. */
   readonly letters: readonly [number, number];
+  /** How finely ink is cut into tokens; see `StrokeTokenizer`. */
+  readonly bins: StrokeBinsName;
   /** Words in an example. */
   readonly numWords: number;
   /** T: tokens in a sequence. */

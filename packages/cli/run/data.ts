@@ -22,7 +22,7 @@ const augmentations: Readonly<Record<RunConfig["data"]["augmentation"], Augmenta
 export async function openDataset({ data, seed }: RunConfig): Promise<WordDataset> {
   const words = data.source === "cursive" ? writtenWords(data, seed) : await importedWords(data.source);
   return new WordDataset(words, {
-    tokenizer: new StrokeTokenizer(),
+    tokenizer: new StrokeTokenizer({ bins: data.bins, decode: "centre" }),
     seed,
     numWords: data.numWords,
     maxLength: data.maxLength,
