@@ -3,7 +3,8 @@ import type { Op } from "../autograd/node.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Attributes, launchBackward, launchForward, MAX_HEAD_SIZE } from "./attention/launch.ts";
+import { MAX_HEAD_SIZE } from "./attention/form.ts";
+import { type Attributes, launchBackward, launchForward } from "./attention/launch.ts";
 
 /** Options of {@link scaledDotProductAttention}. */
 export interface AttentionOptions {

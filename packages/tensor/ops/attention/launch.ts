@@ -1,7 +1,6 @@
-import type { Device } from "../../device/device.ts";
-import { type Kernel, kernel } from "../../device/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { empty } from "../copy.ts";
+import { chooseForm, type Form } from "./form.ts";
 import { emptyGradients, emptyHeads, headsOf, packedGradients, readable } from "./layout.ts";
 
 /** Attributes of an attention, complete. */
@@ -103,41 +102,5 @@ function plan(
     params: { heads: count, inner, queries, keys, headSize, causal: Number(causal), scale, ...layouts },
     heads: count,
     form: chooseForm(operands.query.device, { headSize, isAligned }),
-  };
-}
-
-/** A form of the kernels. */
-interface Form {
-  readonly kernel: (entry: "forward" | "backward_query" | "backward_key_value") => Kernel;
-  readonly rowDots: Kernel;
-  readonly workgroups: (heads: number, rows: number) => number;
-}
-
-/** Widest head: the portable kernels' private arrays take a row. */
-export const MAX_HEAD_SIZE = 128;
-
-/** Widest head whose rows the portable kernels keep in registers: beyond it, compiling takes too long on software adapters. */
-const WIDEST_UNROLLED = 32;
-
-/** Widest head that the panel kernels unroll; their code grows with it. */
-const WIDEST_PANEL = 32;
-
-function chooseForm(device: Device, { headSize, isAligned }: { headSize: number; isAligned: boolean }): Form {
-  const UNROLL = headSize <= WIDEST_UNROLLED;
-  const portable = { D4: UNROLL ? Math.ceil(headSize / 4) : MAX_HEAD_SIZE / 4, VEC4: isAligned, UNROLL };
-  const rowDots = kernel("attention_portable", "row_dots", portable);
-  if (device.family === "panel" && isAligned && headSize <= WIDEST_PANEL && [4, 8, 16].includes(device.subgroupSize)) {
-    const SG = device.subgroupSize;
-    const R = headSize <= 16 ? 2 : 1;
-    return {
-      kernel: (entry) => kernel("attention_panel", entry, { D4: headSize / 4, SG, R, B: 4 }),
-      rowDots,
-      workgroups: (heads, rows) => heads * Math.ceil(rows / (SG * R)),
-    };
-  }
-  return {
-    kernel: (entry) => kernel("attention_portable", entry, portable),
-    rowDots,
-    workgroups: (heads, rows) => Math.ceil((heads * rows) / 64),
   };
 }
