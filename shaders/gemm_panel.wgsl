@@ -1,14 +1,15 @@
 // gemm_panel — C = A·B for software adapters: one subgroup a workgroup, no workgroup memory, no barriers.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
 //   out [split, batch, M, N], the epilogue (GELU) and ROW_SUMS: as in gemm_portable
+//   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 // A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane) and walks down rows of A. A row is loaded once by the
-// subgroup, element k by lane k % SG, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
-// For k beyond KC the walk is repeated with the next panel on top of the sums in `out`.
+// subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
+// For k beyond KC the walk is repeated with the next panel on top of the sums in `out`; ONE_PANEL promises that none needs that.
 // Three things make the compiler of a software adapter (LLVM) write good code; measured, each is worth a factor of 2 or 3:
 //   - private memory is indexed by constants in the inner part, which is therefore spelled out;
 //   - sums of a row are stored at the top of the *next* row's turn: as loop-carried variables they stay in registers;
 //   - one subgroup a workgroup, so that there is nothing to synchronize.
-// Precondition: the subgroup size is SG on this adapter. KC is a multiple of SG.
+// Precondition: the subgroup size is SG on this adapter. KC is a multiple of 4·SG.
 // Dispatch: a workgroup for every panel of columns × stretch of rows × batch × split, folded into x and y; columns run fastest.
 
 enable subgroups;
@@ -43,14 +44,19 @@ struct Params {
 const SG = 8u; //#param
 const NC = 4u; //#param
 const KC = 64u; //#param
+const VEC = false; //#param
+const ONE_PANEL = false; //#param
 const GELU = false; //#param
+const RESIDUAL = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
 const c = 0u; //#loop
+const e = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
@@ -101,7 +107,9 @@ fn main(
   let start = batch_offsets(batch);
   let out0 = split * params.outSlice + batch * params.m * params.outRow + column;
   let rowSums0 = split * params.outSlice + params.rowSumsOffset + batch * params.m;
+  //#if RESIDUAL
   let residual0 = params.residualOffset + batch * params.m * params.residualRow + column;
+  //#end
   //#for c in 0..NC
   let inside__c = column + c * SG < params.n;
   let b__c = start.y + min(column + c * SG, params.n - 1u) * params.bColumn;
@@ -109,8 +117,8 @@ fn main(
 
   var k0 = firstK;
   loop {
-    let isFirst = k0 == firstK;
-    let isLast = k0 + KC >= endK;
+    let isFirst = ONE_PANEL || k0 == firstK;
+    let isLast = ONE_PANEL || k0 + KC >= endK;
     for (var k = 0u; k < KC; k++) {
       //#for c in 0..NC
       if (k0 + k < endK) { panel[k * NC + c] = b[b__c + (k0 + k) * params.bRow]; } else { panel[k * NC + c] = 0.0; }
@@ -121,10 +129,11 @@ fn main(
     if (isFirst && params.hasBias != 0u && inside__c) { start__c = bias[column + c * SG]; }
     var sum__c = 0.0;
     //#end
-    //#for j in 0..KC/SG
-    let k__j = k0 + j * SG + lane;
-    let isInside__j = k__j < endK;
-    let a__j = start.x + select(0u, k__j, isInside__j) * params.aColumn;
+    // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row; from beyond the edge it takes the row's first one, and no notice of it.
+    //#for j in 0..KC/SG/4
+    let k__j = vec4u(k0 + 4u * (j * SG + lane)) + vec4u(0u, 1u, 2u, 3u);
+    let isInside__j = k__j < vec4u(endK);
+    let place__j = start.x + select(vec4u(), k__j, isInside__j) * params.aColumn;
     //#end
 
     for (var row = firstRow; row <= endRow; row++) {
@@ -139,22 +148,30 @@ fn main(
             pre[place + c * SG] = value;
             value = gelu(value);
             //#end
-            if (params.hasResidual != 0u) { value += residual[residual0 + (row - 1u) * params.residualRow + c * SG]; }
+            //#if RESIDUAL
+            value += residual[residual0 + (row - 1u) * params.residualRow + c * SG];
+            //#end
           }
           out[place + c * SG] = value;
         }
         //#end
       }
       let aRow = min(row, endRow - 1u) * params.aRow;
-      //#for j in 0..KC/SG
-      let x__j = select(0.0, a[a__j + aRow], isInside__j);
+      //#for j in 0..KC/SG/4
+      //#if VEC
+      let four__j = a4[(place__j.x + aRow) / 4u];
+      //#else
+      let at__j = place__j + aRow;
+      let four__j = vec4f(a[at__j.x], a[at__j.y], a[at__j.z], a[at__j.w]);
+      //#end
+      let x__j = select(vec4f(), four__j, isInside__j);
       //#end
       //#if ROW_SUMS
-      var rowSum = 0.0;
-      //#for j in 0..KC/SG
-      rowSum += x__j;
+      var four = vec4f();
+      //#for j in 0..KC/SG/4
+      four += x__j;
       //#end
-      rowSum = subgroupAdd(rowSum);
+      let rowSum = subgroupAdd(four.x + four.y + (four.z + four.w));
       if (column == 0u && row < endRow) {
         let place = rowSums0 + row;
         if (isFirst) { out[place] = rowSum; } else { out[place] += rowSum; }
@@ -163,18 +180,20 @@ fn main(
       //#for c in 0..NC
       sum__c = start__c;
       //#end
-      //#for j in 0..KC/SG
+      //#for j in 0..KC/SG/4
       //#for q in 0..SG
+      //#for e in 0..4
       {
-        let x = subgroupBroadcast(x__j, q);
+        let x = subgroupBroadcast(x__j[e], q);
         //#for c in 0..NC
-        sum__c += x * panel[(j * SG + q) * NC + c];
+        sum__c = fma(x, panel[(4u * (j * SG + q) + e) * NC + c], sum__c);
         //#end
       }
       //#end
       //#end
+      //#end
     }
     k0 += KC;
-    if (k0 >= endK) { break; }
+    if (ONE_PANEL || k0 >= endK) { break; }
   }
 }

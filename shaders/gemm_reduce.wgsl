@@ -1,14 +1,16 @@
 // gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
-//   partials [splits, size] → out [size], size = rows · outRow (+ row sums behind the matrix, which get no epilogue)
+//   partials [splits, slice] → out [slice]: rows of `n` elements, `outRow` apart, and from `rowSumsOffset` on row sums, which get no epilogue.
+//   What lies between is left alone.
 // Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to `pre`.
-// Dispatch: ceil(size / 64) workgroups, folded into x and y.
+// Dispatch: ceil(slice / 64) workgroups, folded into x and y.
 
 struct Params {
-  size: u32,
+  slice: u32, // elements of one split's sums
   splits: u32,
   n: u32,
   rows: u32, // over all batches
   outRow: u32,
+  rowSumsOffset: u32,
   hasBias: u32,
   hasResidual: u32,
   residualOffset: u32,
@@ -34,12 +36,15 @@ fn gelu(x: f32) -> f32 {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
-  if (i >= params.size) { return; }
-  var value = 0.0;
-  for (var split = 0u; split < params.splits; split++) { value += partials[split * params.size + i]; }
   let row = i / params.outRow;
   let column = i % params.outRow;
-  if (row < params.rows && column < params.n) {
+  let isProduct = row < params.rows && column < params.n;
+  let isRowSum = i >= params.rowSumsOffset && i < params.slice;
+  if (!isProduct && !isRowSum) { return; }
+
+  var value = 0.0;
+  for (var split = 0u; split < params.splits; split++) { value += partials[split * params.slice + i]; }
+  if (isProduct) {
     if (params.hasBias != 0u) { value += bias[column]; }
     //#if GELU
     pre[i] = value;

@@ -36,7 +36,8 @@ const linearOp: Op<LinearAttributes> = {
   name: "linear",
   forward(inputs, attributes) {
     const { x, weight, bias, residual } = named(inputs, attributes);
-    const { out, pre } = gemm({ a: x, b: transpose(weight, 0, 1), bias, residual, activation: attributes.activation });
+    const { activation } = attributes;
+    const { out, pre } = gemm({ a: x, b: transpose(weight, 0, 1), bias, residual, activation, alignRows: activation === undefined });
     return pre ? [out, pre] : [out];
   },
   gradient(context) {

@@ -5,6 +5,7 @@ import type { Operand, Problem } from "./problem.ts";
 /** What a product does besides `A·B`; each combination is a pipeline of its own. */
 export interface Variant {
   readonly gelu: boolean;
+  readonly residual: boolean;
   readonly rowSums: boolean;
 }
 
@@ -26,7 +27,7 @@ export interface Plan {
  */
 export function plan(device: Device, problem: Problem, variant: Variant): Plan {
   if (device.family === "tile") return tile(problem, variant);
-  if (device.family === "panel" && device.subgroupSize > 0 && PANEL_K % device.subgroupSize === 0)
+  if (device.family === "panel" && device.subgroupSize > 0 && PANEL_K % (4 * device.subgroupSize) === 0)
     return panel(problem, variant, device.subgroupSize);
   return portable(problem, variant);
 }
@@ -64,9 +65,18 @@ function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   const stretch = Math.ceil(m / down);
   const blocks = across * Math.ceil(m / stretch);
   const split = splitK(k, { wanted: PANEL_WORKGROUPS / blocks, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
-  const { gelu, rowSums } = afterSplit(variant, split);
+  const { gelu, residual, rowSums } = afterSplit(variant, split);
   return {
-    kernel: kernel("gemm_panel", "main", { SG: lanes, NC: PANEL_COLUMNS, KC: PANEL_K, GELU: gelu, ROW_SUMS: rowSums }),
+    kernel: kernel("gemm_panel", "main", {
+      SG: lanes,
+      NC: PANEL_COLUMNS,
+      KC: PANEL_K,
+      VEC: isAligned(problem.a, "column"),
+      ONE_PANEL: split.splitLength <= PANEL_K,
+      GELU: gelu,
+      RESIDUAL: residual,
+      ROW_SUMS: rowSums,
+    }),
     workgroups: blocks * split.splits,
     stretch,
     ...split,
@@ -120,7 +130,7 @@ function splitK(
   return { splits: Math.max(1, Math.ceil(k / splitLength)), splitLength };
 }
 
-/** What is left for the product's kernel to do: of a split product, the reduction applies the activation. */
+/** What is left for the product's kernel to do: the epilogue of a split product is the reduction's. */
 function afterSplit(variant: Variant, { splits }: { splits: number }): Variant {
-  return splits > 1 ? { ...variant, gelu: false } : variant;
+  return splits > 1 ? { ...variant, gelu: false, residual: false } : variant;
 }
