@@ -1,5 +1,4 @@
 import {
-  arange,
   createRng,
   crossEntropy,
   Embedding,
@@ -8,7 +7,7 @@ import {
   Linear,
   Module,
   ModuleList,
-  noGrad,
+  type Parameter,
   type Rng,
   scaledDotProductAttention,
   type Tensor,
@@ -66,10 +65,13 @@ export class Transformer extends Module<
   readonly transformer: Body;
   readonly lm_head: Linear;
 
-  /** Initialised as PyTorch does, from streams of `seed`. */
+  /**
+   * Initialised as PyTorch does, from streams of `seed`.
+   * @throws RangeError if a size is not a positive whole number, or the width does not divide into the heads.
+   */
   constructor(config: TransformerConfig, options: { readonly seed?: number } = {}) {
     super();
-    if (config.nEmbd % config.nHead) throw new RangeError(`Expected a width divisible by ${config.nHead} heads but found ${config.nEmbd}`);
+    checkConfig(config);
     this.config = { ...config };
     const rng = createRng(options.seed ?? 42, "init");
     this.transformer = new Body(config, rng);
@@ -95,12 +97,20 @@ export class Transformer extends Module<
   }
 }
 
+function checkConfig(config: TransformerConfig): void {
+  const { nLayer, nHead, nEmbd, blockSize, contextBlockSize, vocabSize, contextVocabSize } = config;
+  for (const [name, size] of Object.entries({ nLayer, nHead, nEmbd, blockSize, contextBlockSize, vocabSize, contextVocabSize })) {
+    if (!Number.isInteger(size) || size < 1) throw new RangeError(`Expected ${name} to be a positive whole number but found ${size}`);
+  }
+  if (nEmbd % nHead) throw new RangeError(`Expected a width divisible by ${nHead} heads but found ${nEmbd}`);
+}
+
 /** Everything between the tokens and the head: the original's `transformer`. */
 class Body extends Module<[tokens: Tensor, context: Tensor, options: ForwardOptions], Tensor> {
   readonly wte: Embedding;
-  readonly wpe: Embedding;
+  readonly wpe: PositionEmbedding;
   readonly wce: Embedding;
-  readonly wcpe: Embedding;
+  readonly wcpe: PositionEmbedding;
   readonly h: ModuleList<Block>;
   readonly ln_f: LayerNorm;
 
@@ -108,25 +118,34 @@ class Body extends Module<[tokens: Tensor, context: Tensor, options: ForwardOpti
     super();
     const { nEmbd } = config;
     this.wte = new Embedding(config.vocabSize, nEmbd, { rng });
-    this.wpe = new Embedding(config.blockSize, nEmbd, { rng });
+    this.wpe = new PositionEmbedding(config.blockSize, { nEmbd, rng });
     this.wce = new Embedding(config.contextVocabSize, nEmbd, { rng });
-    this.wcpe = new Embedding(config.contextBlockSize, nEmbd, { rng });
+    this.wcpe = new PositionEmbedding(config.contextBlockSize, { nEmbd, rng });
     this.h = new ModuleList(Array.from({ length: config.nLayer }, () => new Block(config, rng)));
     this.ln_f = new LayerNorm(nEmbd);
   }
 
   override forward(tokens: Tensor, context: Tensor, options: ForwardOptions): Tensor {
-    const embedded = this.wce.call(context).add(this.wcpe.call(positions(context))); // (B, S, C)
+    const embedded = this.wce.call(context).add(this.wcpe.call(context.shape[1]!)); // (B, S, C)
     const c = options.ablateCrossAttention ? embedded.mul(0) : embedded;
-    let x = this.wte.call(tokens).add(this.wpe.call(positions(tokens))); // (B, T, C)
+    let x = this.wte.call(tokens).add(this.wpe.call(tokens.shape[1]!)); // (B, T, C)
     for (const block of this.h) x = block.call(x, c);
     return this.ln_f.call(x);
   }
 }
 
-/** 0, 1, … as `[1, T]`. */
-function positions(tokens: Tensor): Tensor {
-  return noGrad(() => arange({ end: tokens.shape[1]! }, { device: tokens.device }).reshape([1, tokens.shape[1]!]));
+/** One vector a place: the first T rows of its table, which is a view where looking them up one by one would copy. */
+class PositionEmbedding extends Module<[length: number], Tensor> {
+  readonly weight: Parameter;
+
+  constructor(count: number, { nEmbd, rng }: { nEmbd: number; rng: Rng }) {
+    super();
+    this.weight = new Embedding(count, nEmbd, { rng }).weight;
+  }
+
+  override forward(length: number): Tensor {
+    return this.weight.narrow(0, { start: 0, length }).unsqueeze(0); // (1, T, C)
+  }
 }
 
 /** Attend to what was written, attend to the text, think. */

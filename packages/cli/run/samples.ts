@@ -8,5 +8,11 @@ export async function drawSamples(
 ): Promise<string> {
   const sequences = await generate(model, options);
   const items = sequences.map((tokens, i) => ({ ink: options.tokenizer.segments(tokens), caption: options.texts[i]! }));
-  return inkSheet(items, { columns: 3, background: "white", scale: 300, title: `Written by the model: ${options.texts.join(", ")}` });
+  return inkSheet(items, {
+    columns: 3,
+    smooth: true,
+    background: "white",
+    scale: 300,
+    title: `Written by the model: ${options.texts.join(", ")}`,
+  });
 }
