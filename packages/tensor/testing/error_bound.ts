@@ -171,8 +171,8 @@ export function attentionBound(
 ): Nd {
   const places = k.shape.at(-2)!;
   // errors of the scores, which exp makes relative errors of the probabilities; the denominator has the greatest of its row's
-  const scores = map(matmul(q, transpose(k, -1, -2)), (score) => Math.abs(score) * scale);
-  const scoreErrors = map(matmul(abs(q), transpose(abs(k), -1, -2)), (s) => 2 * (q.shape.at(-1)! + 1) * epsilon * scale * s);
+  const scores = map(matmul(q, transpose(k, -1, -2)), (score) => Math.abs(score * scale));
+  const scoreErrors = map(matmul(abs(q), transpose(abs(k), -1, -2)), (s) => 2 * (q.shape.at(-1)! + 1) * epsilon * Math.abs(scale) * s);
   const greatest = (x: Nd) => mapRows(x, -1, (row) => [row.reduce((a, b) => Math.max(a, b), 0)]);
   const gaps = greatest(scores);
   const relative = zip(
