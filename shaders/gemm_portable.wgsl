@@ -111,23 +111,28 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     //#for q in 0..8
     let x__q = a[a__q];
     a__q += params.aColumn;
-    sum__q += x__q * y;
+    sum__q = fma(vec4f(x__q), y, sum__q);
     //#if ROW_SUMS
     rowSum__q += x__q;
     //#end
     //#end
   }
 
-  let out0 = split * params.outSlice;
+  // In a loop, from an array that only the loop indexes: short to compile, and the sums above stay in registers.
+  var sums: array<vec4f, 8>;
   //#for q in 0..8
-  if (row + q < params.m) {
-    let sliceRow = batch * params.m + row + q;
+  sums[q] = sum__q;
+  //#end
+  let out0 = split * params.outSlice;
+  for (var r = 0u; r < min(8u, params.m - row); r++) {
+    let sliceRow = batch * params.m + row + r;
     let place = out0 + sliceRow * params.outRow + column;
-    //#for c in 0..4
-    if (column + c < params.n) { store(sum__q[c], place + c, sliceRow, column + c); }
-    //#end
-    //#if ROW_SUMS
-    if (column == 0u) { out[out0 + params.rowSumsOffset + sliceRow] = rowSum__q; }
+    for (var c = 0u; c < min(4u, params.n - column); c++) { store(sums[r][c], place + c, sliceRow, column + c); }
+  }
+  //#if ROW_SUMS
+  if (column == 0u) {
+    //#for q in 0..8
+    if (row + q < params.m) { out[out0 + params.rowSumsOffset + batch * params.m + row + q] = rowSum__q; }
     //#end
   }
   //#end

@@ -227,13 +227,13 @@ fn main(
         //#end
         //#if A_ALONG_K
         //#for r in 0..TM
-        sum[r] += rows[r][e] * right;
+        sum[r] = fma(vec4f(rows[r][e]), right, sum[r]);
         //#end
         //#else
         //#for i in 0..TM/4
         let left__i = tileA[(4u * q + e) * (ROWS / 4u) + y + 16u * i];
         //#for r in 0..4
-        sum[4u * i + r] += left__i[r] * right;
+        sum[4u * i + r] = fma(vec4f(left__i[r]), right, sum[4u * i + r]);
         //#end
         //#end
         //#end
