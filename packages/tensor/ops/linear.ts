@@ -51,10 +51,11 @@ const linearOp: Op<LinearAttributes> = {
   },
 };
 
-function parameterGradients({ attributes, needs }: GradientContext<LinearAttributes>, x: Tensor, g: Tensor) {
+function parameterGradients({ attributes, inputs, needs }: GradientContext<LinearAttributes>, x: Tensor, g: Tensor) {
   const needsBias = attributes.hasBias && needs[2]!;
   const [rows, columns] = [reshape(g, [-1, g.shape.at(-1)!]), reshape(x, [-1, x.shape.at(-1)!])];
-  if (!needs[1]) return { dWeight: null, dBias: needsBias ? rows.sum({ axis: 0 }) : null };
+  const needsWeight = needs[1] && inputs[1]!.size > 0;
+  if (!needsWeight) return { dWeight: needs[1] ? inputs[1]!.zerosLike() : null, dBias: needsBias ? rows.sum({ axis: 0 }) : null };
   const { out, rowSums } = gemm({ a: transpose(rows, 0, 1), b: columns, rowSums: needsBias });
   return { dWeight: out, dBias: rowSums ?? null };
 }

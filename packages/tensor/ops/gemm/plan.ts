@@ -62,7 +62,7 @@ function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   const { m, n, k, batches } = problem;
   const across = Math.ceil(n / (lanes * PANEL_COLUMNS)) * batches;
   const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / PANEL_ROWS)));
-  const stretch = Math.ceil(m / down);
+  const stretch = Math.max(1, Math.ceil(m / down));
   const blocks = across * Math.ceil(m / stretch);
   const split = splitK(k, { wanted: PANEL_WORKGROUPS / blocks, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
   const { gelu, residual, rowSums } = afterSplit(variant, split);
