@@ -33,6 +33,6 @@ fn pick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#if VEC == 4
   out4[i] = select(vec4u(params.missing), table4[at], known);
   //#else
-  out1[i] = select(params.missing, table1[at], known);
+  //| out1[i] = select(params.missing, table1[at], known);
   //#end
 }

@@ -159,7 +159,7 @@ fn main(
       let aRow = min(row, endRow - 1u) * params.aRow;
       //#for j in 0..KC/SG/4
       //#if VEC
-      let four__j = a4[(place__j.x + aRow) / 4u];
+      //| let four__j = a4[(place__j.x + aRow) / 4u];
       //#else
       let at__j = place__j + aRow;
       let four__j = vec4f(a[at__j.x], a[at__j.y], a[at__j.z], a[at__j.w]);

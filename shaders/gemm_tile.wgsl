@@ -55,8 +55,8 @@ const PADDED = 5u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 //#if VEC
-@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+//| @group(0) @binding(1) var<storage, read> a4: array<vec4f>;
+//| @group(0) @binding(2) var<storage, read> b4: array<vec4f>;
 //#else
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -100,11 +100,11 @@ fn load_a(start: u32, row: u32, k: u32, endK: u32) -> vec4f {
   let isInside = (k + four < vec4u(endK)) & vec4<bool>(row < params.m);
   let places = place + params.aColumn * four;
   //#else
-  let isInside = (row + four < vec4u(params.m)) & vec4<bool>(k < endK);
-  let places = place + params.aRow * four;
+  //| let isInside = (row + four < vec4u(params.m)) & vec4<bool>(k < endK);
+  //| let places = place + params.aRow * four;
   //#end
   //#if VEC
-  let value = a4[select(0u, place / 4u, isInside.x)];
+  //| let value = a4[select(0u, place / 4u, isInside.x)];
   //#else
   let safe = select(vec4u(start), places, isInside);
   let value = vec4f(a[safe.x], a[safe.y], a[safe.z], a[safe.w]);
@@ -119,11 +119,11 @@ fn load_b(start: u32, k: u32, column: u32, endK: u32) -> vec4f {
   let isInside = (k + four < vec4u(endK)) & vec4<bool>(column < params.n);
   let places = place + params.bRow * four;
   //#else
-  let isInside = (column + four < vec4u(params.n)) & vec4<bool>(k < endK);
-  let places = place + params.bColumn * four;
+  //| let isInside = (column + four < vec4u(params.n)) & vec4<bool>(k < endK);
+  //| let places = place + params.bColumn * four;
   //#end
   //#if VEC
-  let value = b4[select(0u, place / 4u, isInside.x)];
+  //| let value = b4[select(0u, place / 4u, isInside.x)];
   //#else
   let safe = select(vec4u(start), places, isInside);
   let value = vec4f(b[safe.x], b[safe.y], b[safe.z], b[safe.w]);
@@ -172,9 +172,9 @@ fn main(
   let aRow__i = select(params.m, row0 + slot__i / 4u, slot__i < ROWS * 4u);
   let aK__i = 4u * (slot__i % 4u);
   //#else
-  let aPlace__i = slot__i;
-  let aRow__i = row0 + 4u * (slot__i % (ROWS / 4u));
-  let aK__i = slot__i / (ROWS / 4u);
+  //| let aPlace__i = slot__i;
+  //| let aRow__i = row0 + 4u * (slot__i % (ROWS / 4u));
+  //| let aK__i = slot__i / (ROWS / 4u);
   //#end
   var aNext__i = load_a(start.x, aRow__i, firstK + aK__i, endK);
   //#end
@@ -183,9 +183,9 @@ fn main(
   let bColumn = column0 + lane / 4u;
   let bK = 4u * (lane % 4u);
   //#else
-  let bPlace = lane;
-  let bColumn = column0 + 4u * (lane % (COLUMNS / 4u));
-  let bK = lane / (COLUMNS / 4u);
+  //| let bPlace = lane;
+  //| let bColumn = column0 + 4u * (lane % (COLUMNS / 4u));
+  //| let bK = lane / (COLUMNS / 4u);
   //#end
   var bNext = load_b(start.y, firstK + bK, bColumn, endK);
 
@@ -223,7 +223,7 @@ fn main(
         //#if B_ALONG_K
         let right = vec4f(columns[0][e], columns[1][e], columns[2][e], columns[3][e]);
         //#else
-        let right = tileB[(4u * q + e) * (COLUMNS / 4u) + x];
+        //| let right = tileB[(4u * q + e) * (COLUMNS / 4u) + x];
         //#end
         //#if A_ALONG_K
         //#for r in 0..TM
@@ -231,9 +231,9 @@ fn main(
         //#end
         //#else
         //#for i in 0..TM/4
-        let left__i = tileA[(4u * q + e) * (ROWS / 4u) + y + 16u * i];
+        //| let left__i = tileA[(4u * q + e) * (ROWS / 4u) + y + 16u * i];
         //#for r in 0..4
-        sum[4u * i + r] = fma(vec4f(left__i[r]), right, sum[4u * i + r]);
+        //| sum[4u * i + r] = fma(vec4f(left__i[r]), right, sum[4u * i + r]);
         //#end
         //#end
         //#end
@@ -249,7 +249,7 @@ fn main(
     //#if A_ALONG_K
     let row = row0 + y + 16u * r;
     //#else
-    let row = row0 + 4u * y + r % 4u + 64u * (r / 4u);
+    //| let row = row0 + 4u * y + r % 4u + 64u * (r / 4u);
     //#end
     let sliceRow = batch * params.m + row;
     if (row < params.m) {
@@ -258,7 +258,7 @@ fn main(
         //#if B_ALONG_K
         let column = column0 + x + 16u * c;
         //#else
-        let column = column0 + 4u * x + c;
+        //| let column = column0 + 4u * x + c;
         //#end
         if (column < params.n) { store(sum[r][c], out0 + sliceRow * params.outRow + column, sliceRow, column); }
       }
@@ -276,7 +276,7 @@ fn main(
     //#if A_ALONG_K
     for (var q = 0u; q < 4u; q++) { total += dot(rowSums[4u * lane + q], vec4f(1.0)); }
     //#else
-    for (var k = 0u; k < STEP; k++) { total += rowSums[k * (ROWS / 4u) + lane / 4u][lane % 4u]; }
+    //| for (var k = 0u; k < STEP; k++) { total += rowSums[k * (ROWS / 4u) + lane / 4u][lane % 4u]; }
     //#end
     out[out0 + params.rowSumsOffset + batch * params.m + row0 + lane] = total;
   }

@@ -39,7 +39,7 @@ fn row_at(place: u32, column: u32) -> vec4f {
   //#if VEC == 4
   return source4[at];
   //#else
-  return vec4f(source1[at], 0.0, 0.0, 0.0);
+  //| return vec4f(source1[at], 0.0, 0.0, 0.0);
   //#end
 }
 
@@ -48,7 +48,7 @@ fn write_out(v: u32, column: u32, value: vec4f) {
   //#if VEC == 4
   out4[at] = value;
   //#else
-  out1[at] = value.x;
+  //| out1[at] = value.x;
   //#end
 }
 
@@ -60,7 +60,7 @@ fn write_carry(at: u32, value: vec4f) {
   //#if VEC == 4
   carry4[at] = value;
   //#else
-  carry1[at] = value.x;
+  //| carry1[at] = value.x;
   //#end
 }
 
@@ -68,7 +68,7 @@ fn read_carry(at: u32) -> vec4f {
   //#if VEC == 4
   return carry4[at];
   //#else
-  return vec4f(carry1[at], 0.0, 0.0, 0.0);
+  //| return vec4f(carry1[at], 0.0, 0.0, 0.0);
   //#end
 }
 

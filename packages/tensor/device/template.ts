@@ -10,7 +10,8 @@ export type Defines = Readonly<Record<string, number | boolean>>;
  * - `const c = 0u; //#loop`: declares a loop variable for the unexpanded file only; dropped.
  * - `//#for c in 0..NC` … `//#end`: repeats the lines; in them the word `c` becomes `0u`, `1u`, … and the identifier suffix `__c` becomes
  *   `_0`, `_1`, …, so `s__r__c` turns into `s_1_2`. Bounds are integer expressions of parameters and outer loop variables.
- * - `//#if EXPR` … `//#else` … `//#end`: keeps one branch; EXPR as for bounds, with comparisons, `&&`, `||` and `!`.
+ * - `//#if EXPR` … `//#else` … `//#end`: keeps one branch; EXPR as for bounds, with comparisons, `&&`, `||` and `!`. Where the branches
+ *   declare the same names, the one that the defaults leave out is written as comments, each line after `//| `.
  *
  * @example
  * ```ts
@@ -48,7 +49,7 @@ function expandBlock(lines: readonly string[], values: ReadonlyMap<string, numbe
     const branch = /^\s*\/\/#if\s+(.+?)\s*$/.exec(line);
     if (!loop && !branch) {
       if (/^\s*\/\/#(end|else)\b/.test(line)) throw new TensorError(`Expected an open block before '${line.trim()}'`);
-      out.push(line);
+      out.push(line.replace(/^(\s*)\/\/\| /, "$1"));
       continue;
     }
     const { end, otherwise } = blockEnd(lines, i);
@@ -101,6 +102,7 @@ function evaluate(text: string, values: ReadonlyMap<string, number>): number {
   const fail = (): never => {
     throw new TensorError(`Expected an integer expression but found '${text}'`);
   };
+  if (tokens.join("") !== text.replace(/\s/g, "")) fail();
   const primary = (): number => {
     const token = tokens[at++];
     if (token === undefined) return fail();
