@@ -1,6 +1,8 @@
 import type { Tensor } from "../tensor.ts";
 import { type Op, TapeEntry } from "./node.ts";
 
+/** The settings in force, the innermost last; async bodies may leave in any order. */
+const scopes: { readonly enabled: boolean }[] = [];
 let recordingTape = true;
 
 /** Whether ops on tensors that want gradients are put on the tape. */
@@ -9,7 +11,8 @@ export function isGradEnabled(): boolean {
 }
 
 /**
- * Runs `body` without recording for backward, as torch's `no_grad`. An async body keeps the setting until it settles.
+ * Runs `body` without recording for backward, as torch's `no_grad`. An async body keeps the setting until it settles; whatever else
+ * runs meanwhile has it too.
  *
  * @example
  * ```ts
@@ -26,10 +29,12 @@ export function enableGrad<T>(body: () => T): T {
 }
 
 function withGrad<T>(enabled: boolean, body: () => T): T {
-  const before = recordingTape;
+  const scope = { enabled };
+  scopes.push(scope);
   recordingTape = enabled;
   const restore = (): void => {
-    recordingTape = before;
+    scopes.splice(scopes.lastIndexOf(scope), 1);
+    recordingTape = scopes.at(-1)?.enabled ?? true;
   };
   let result: T;
   try {

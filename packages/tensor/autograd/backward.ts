@@ -28,18 +28,19 @@ export function backward(root: Tensor, options: BackwardOptions = {}): void {
 }
 
 function walk(root: Tensor, seed: Tensor, retainGraph: boolean): void {
+  const keep = gradientKeeper(seed);
   if (!root.tape) {
-    accumulate(root, seed);
+    keep(root, seed);
     return;
   }
   const pending = new Map<TapeEntry, (Tensor | null)[]>();
   const give = (target: Tensor, gradient: Tensor): void => {
     const entry = target.tape;
     if (!entry) {
-      accumulate(target, gradient);
+      keep(target, gradient);
       return;
     }
-    if (target.retainsGrad) accumulate(target, gradient);
+    if (target.retainsGrad) keep(target, gradient);
     const slots = pending.get(entry) ?? entry.outputShapes.map(() => null);
     pending.set(entry, slots);
     const before = slots[target.tapeIndex] ?? null;
@@ -67,8 +68,28 @@ function walk(root: Tensor, seed: Tensor, retainGraph: boolean): void {
   }
 }
 
-function accumulate(leaf: Tensor, gradient: Tensor): void {
-  leaf.grad = leaf.grad ? leaf.grad.add(gradient) : gradient;
+/**
+ * Adds gradients to `grad`. Each `grad` gets memory of its own, so that a program may change it in place: gradients that pass through an
+ * addition are one tensor for both sides, and those of a sum are one element seen many times.
+ */
+function gradientKeeper(seed: Tensor): (target: Tensor, gradient: Tensor) => void {
+  const taken: Tensor[] = [seed];
+  return (target, gradient) => {
+    if (target.grad) {
+      target.grad = target.grad.add(gradient);
+      return;
+    }
+    const isRepeated = gradient.strides.some((stride, axis) => stride === 0 && gradient.shape[axis]! > 1);
+    target.grad = isRepeated || taken.some((t) => mayOverlap(t, gradient)) ? gradient.clone() : gradient;
+    taken.push(target.grad);
+  };
+}
+
+/** Whether two tensors may have elements in common. Neighbours in one storage, as a weight's and its bias's gradients are, have none. */
+function mayOverlap(a: Tensor, b: Tensor): boolean {
+  if (a.storage !== b.storage) return false;
+  const end = (t: Tensor): number => t.offset + t.shape.reduce((last, n, axis) => last + (n - 1) * t.strides[axis]!, 0);
+  return a.offset <= end(b) && b.offset <= end(a);
 }
 
 /** Entries from the root towards the leaves, each after everything that uses it. */
