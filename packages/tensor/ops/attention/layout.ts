@@ -32,8 +32,12 @@ export function headsOf(tensors: readonly Tensor[]): Heads | undefined {
 
 /** The tensors as kernels can read them beside `others`: rows without gaps, at most two leading axes. Usual layouts are taken as they are. */
 export function readable(tensors: readonly Tensor[], others: readonly Tensor[]): Tensor[] {
-  const rows = tensors.map((t) => (t.strides.at(-1) === 1 || t.shape.at(-1) === 1 ? t : dense(t)));
+  const rows = tensors.map((t) => (hasWholeRows(t) ? t : dense(t)));
   return headsOf([...rows, ...others]) ? rows : rows.map(dense);
+}
+
+function hasWholeRows(x: Tensor): boolean {
+  return x.strides.at(-1) === 1 || x.shape.at(-1) === 1;
 }
 
 /**
@@ -68,7 +72,7 @@ function packed(parts: readonly Tensor[]): Tensor[] | undefined {
       t.offset === first.offset + i * step &&
       t.shape.every((n, axis) => n === first.shape[axis] && (n === 1 || t.strides[axis] === first.strides[axis])),
   );
-  if (!alike) return undefined;
+  if (!alike || !hasWholeRows(first)) return undefined;
   const axes = [...first.shape.map((size, i) => ({ size, stride: first.strides[i]! })), { size: parts.length, stride: step }];
   let filled = 1;
   for (const { size, stride } of axes.filter((a) => a.size !== 1).sort((a, b) => a.stride - b.stride)) {
