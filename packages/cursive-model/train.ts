@@ -80,7 +80,7 @@ export class Trainer {
   readonly #batchSize: number;
   readonly #evaluation: { readonly batches: number; readonly batchSize: number };
   readonly #train: CapturedStep<StepInputs, Tensor>;
-  readonly #evaluate: CapturedStep<StepInputs, { loss: Tensor; lossReal: Tensor }>;
+  readonly #evaluate: CapturedStep<StepInputs, { all: Tensor; real: Tensor; realCount: Tensor }>;
   #step = 0;
 
   constructor(model: Transformer, options: TrainOptions & { readonly dataset: WordDataset }) {
@@ -91,8 +91,12 @@ export class Trainer {
     this.#evaluation = options.evaluation ?? { batches: 10, batchSize: 100 };
     this.optimizer = new AdamW(model.parameters(), { lr, weightDecay, betas, eps: 1e-8, maxGradNorm: options.maxGradNorm });
     this.#schedule = new StepLR(this.optimizer, schedule);
-    this.#train = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#trainStep(tokens, targets, context), { onCompile });
-    this.#evaluate = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#losses(tokens, targets, context));
+    const { device } = model.lm_head.weight;
+    this.#train = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#trainStep(tokens, targets, context), {
+      device,
+      onCompile,
+    });
+    this.#evaluate = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#losses(tokens, targets, context), { device });
   }
 
   /** Steps taken. */
@@ -126,17 +130,25 @@ export class Trainer {
     if (waiting) yield await report(waiting);
   }
 
-  /** Mean losses over the first batches of a split; the same ones each time, so that evaluations can be compared. */
+  /**
+   * Mean losses over the first batches of a split; the same ones each time, so that evaluations can be compared. Batches larger than a
+   * training step's go through in pieces of its size, so an evaluation needs no more memory than training does.
+   */
   async evaluate(split: Split): Promise<Evaluation> {
     const { batches, batchSize } = this.#evaluation;
-    const total = { loss: 0, lossReal: 0 };
+    const total = { all: 0, count: 0, real: 0, realCount: 0 };
     for (let step = 0; step < batches; step++) {
-      const inputs = this.#inputs(this.dataset.batch({ step, batchSize, split }), batchSize);
-      const { loss, lossReal } = await this.#evaluate(...inputs);
-      total.loss += (await loss.item()) / batches;
-      total.lossReal += (await lossReal.item()) / batches;
+      const batch = this.dataset.batch({ step, batchSize, split });
+      for (let start = 0; start < batchSize; start += this.#batchSize) {
+        const rows = { start, end: Math.min(batchSize, start + this.#batchSize) };
+        const sums = await this.#evaluate(...this.#inputs(batch, rows));
+        total.all += await sums.all.item();
+        total.real += await sums.real.item();
+        total.realCount += await sums.realCount.item();
+        total.count += (rows.end - rows.start) * this.dataset.maxLength;
+      }
     }
-    return total;
+    return { loss: total.all / total.count, lossReal: total.real / total.realCount };
   }
 
   /** Reads everything back that {@link restore} needs. Between runs only. */
@@ -160,25 +172,28 @@ export class Trainer {
     return loss!;
   }
 
-  #losses(tokens: Tensor, targets: Tensor, context: Tensor): { loss: Tensor; lossReal: Tensor } {
+  #losses(tokens: Tensor, targets: Tensor, context: Tensor): { all: Tensor; real: Tensor; realCount: Tensor } {
     return noGrad(() => {
       const { logits } = this.model.forward(tokens, context);
       const each = crossEntropy(logits, targets, { reduction: "none" }); // (B, T)
       const real = targets.ne(this.dataset.tokenizer.padToken).to("f32");
-      return { loss: each.mean(), lossReal: each.mul(real).sum().div(real.sum()) };
+      return { all: each.sum(), real: each.mul(real).sum(), realCount: real.sum() };
     });
   }
 
   #batch(step: number): StepInputs {
-    return this.#inputs(this.dataset.batch({ step, batchSize: this.#batchSize, split: "train" }), this.#batchSize);
+    const batch = this.dataset.batch({ step, batchSize: this.#batchSize, split: "train" });
+    return this.#inputs(batch, { start: 0, end: this.#batchSize });
   }
 
-  #inputs(batch: Batch, batchSize: number): StepInputs {
-    const sequence = [batchSize, this.dataset.maxLength];
-    return [
-      { shape: sequence, dtype: "i32", data: batch.tokens },
-      { shape: sequence, dtype: "i32", data: batch.targets },
-      { shape: [batchSize, this.dataset.contextLength], dtype: "i32", data: batch.context },
-    ];
+  /** Some rows of a batch, as the captured steps take them. */
+  #inputs(batch: Batch, { start, end }: { start: number; end: number }): StepInputs {
+    const rowsOf = (data: Int32Array, length: number): HostTensor => ({
+      shape: [end - start, length],
+      dtype: "i32",
+      data: data.subarray(start * length, end * length),
+    });
+    const { maxLength, contextLength } = this.dataset;
+    return [rowsOf(batch.tokens, maxLength), rowsOf(batch.targets, maxLength), rowsOf(batch.context, contextLength)];
   }
 }
