@@ -1,6 +1,7 @@
 // copy — moves and fills elements between strided layouts.
 // Elements are 4 bytes of any dtype, moved as bits. Shapes and strides come collapsed (at most 8 axes), in elements.
 //   strided:  destination[i…] = source[i…]   for every index of `shape`
+//   strided4: the same where all is counted in vec4s: size, shape, strides and offsets
 //   straight: destination[i] = source[i]     both dense; four elements an invocation
 //   fill:     destination[i…] = value
 // Dispatch: ceil(size / 64) workgroups (straight: size / 256), folded into x and y.
@@ -26,22 +27,38 @@ fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
 }
 
+const j = 0u; //#loop
+
+// Where element i of `shape` lies in destination and source: an axis a step from the last one on. Spelled out, since software adapters
+// are slow to index parameters by a variable.
+fn places(i: u32) -> vec2u {
+  var rest = i;
+  var at = vec2u(params.destinationOffset, params.sourceOffset);
+  //#for j in 0..8
+  if (params.rank > 7u - j) {
+    const k = 7u - j;
+    let next = rest / params.shape[k / 4u][k % 4u];
+    at += (rest - next * params.shape[k / 4u][k % 4u]) * vec2u(params.destinationStrides[k / 4u][k % 4u], params.sourceStrides[k / 4u][k % 4u]);
+    rest = next;
+  }
+  //#end
+  return at;
+}
+
 @compute @workgroup_size(64)
 fn strided(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
-  var rest = i;
-  var place = params.destinationOffset;
-  var origin = params.sourceOffset;
-  for (var axis = params.rank; axis > 0u; axis--) {
-    let a = axis - 1u;
-    let n = params.shape[a / 4u][a % 4u];
-    let at = rest % n;
-    rest /= n;
-    place += at * params.destinationStrides[a / 4u][a % 4u];
-    origin += at * params.sourceStrides[a / 4u][a % 4u];
-  }
-  destination[place] = source[origin];
+  let at = places(i);
+  destination[at.x] = source[at.y];
+}
+
+@compute @workgroup_size(64)
+fn strided4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.size) { return; }
+  let at = places(i);
+  destination4[at.x] = source4[at.y];
 }
 
 @compute @workgroup_size(64)
@@ -58,13 +75,5 @@ fn straight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
-  var rest = i;
-  var place = params.destinationOffset;
-  for (var axis = params.rank; axis > 0u; axis--) {
-    let a = axis - 1u;
-    let n = params.shape[a / 4u][a % 4u];
-    place += (rest % n) * params.destinationStrides[a / 4u][a % 4u];
-    rest /= n;
-  }
-  destination[place] = params.value;
+  destination[places(i).x] = params.value;
 }

@@ -1201,6 +1201,7 @@ fn logarithm(v: vec4f) -> vec4f {
   copy: `// copy — moves and fills elements between strided layouts.
 // Elements are 4 bytes of any dtype, moved as bits. Shapes and strides come collapsed (at most 8 axes), in elements.
 //   strided:  destination[i…] = source[i…]   for every index of \`shape\`
+//   strided4: the same where all is counted in vec4s: size, shape, strides and offsets
 //   straight: destination[i] = source[i]     both dense; four elements an invocation
 //   fill:     destination[i…] = value
 // Dispatch: ceil(size / 64) workgroups (straight: size / 256), folded into x and y.
@@ -1226,22 +1227,38 @@ fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
 }
 
+const j = 0u; //#loop
+
+// Where element i of \`shape\` lies in destination and source: an axis a step from the last one on. Spelled out, since software adapters
+// are slow to index parameters by a variable.
+fn places(i: u32) -> vec2u {
+  var rest = i;
+  var at = vec2u(params.destinationOffset, params.sourceOffset);
+  //#for j in 0..8
+  if (params.rank > 7u - j) {
+    const k = 7u - j;
+    let next = rest / params.shape[k / 4u][k % 4u];
+    at += (rest - next * params.shape[k / 4u][k % 4u]) * vec2u(params.destinationStrides[k / 4u][k % 4u], params.sourceStrides[k / 4u][k % 4u]);
+    rest = next;
+  }
+  //#end
+  return at;
+}
+
 @compute @workgroup_size(64)
 fn strided(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
-  var rest = i;
-  var place = params.destinationOffset;
-  var origin = params.sourceOffset;
-  for (var axis = params.rank; axis > 0u; axis--) {
-    let a = axis - 1u;
-    let n = params.shape[a / 4u][a % 4u];
-    let at = rest % n;
-    rest /= n;
-    place += at * params.destinationStrides[a / 4u][a % 4u];
-    origin += at * params.sourceStrides[a / 4u][a % 4u];
-  }
-  destination[place] = source[origin];
+  let at = places(i);
+  destination[at.x] = source[at.y];
+}
+
+@compute @workgroup_size(64)
+fn strided4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = linear_index(id, groups);
+  if (i >= params.size) { return; }
+  let at = places(i);
+  destination4[at.x] = source4[at.y];
 }
 
 @compute @workgroup_size(64)
@@ -1258,15 +1275,7 @@ fn straight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = linear_index(id, groups);
   if (i >= params.size) { return; }
-  var rest = i;
-  var place = params.destinationOffset;
-  for (var axis = params.rank; axis > 0u; axis--) {
-    let a = axis - 1u;
-    let n = params.shape[a / 4u][a % 4u];
-    place += (rest % n) * params.destinationStrides[a / 4u][a % 4u];
-    rest /= n;
-  }
-  destination[place] = params.value;
+  destination[places(i).x] = params.value;
 }
 `,
   counting_sort: `// counting_sort — one stable pass of a counting sort by a digit of integer keys, for many rows at once.
@@ -1275,10 +1284,11 @@ fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 // atomic: the result is the only stable one, whatever the chunks are.
 //   count:   table[row, c, d] = how often digit d occurs in chunk c          dispatch: rows · ceil(chunks / 32)
 //   prefix:  table[row, c, d] = how often it occurs in the chunks before c;
-//            totals[row, d]   = how often in the row                         dispatch: rows · ceil(bins / 16)
+//            totals[row, d]   = how often in the row                         dispatch: rows · ceil(bins / BINS)
 //   scatter: order out; starts[row, d] = first place of digit d in it (and starts[row, bins] = n)
 //                                                                            dispatch: as count
-// Preconditions: bins ≤ 2048; keys' digits < bins; table has rows · chunks · bins entries. All workgroups are folded into x and y.
+// Preconditions: bins ≤ 2048; keys' digits < bins; table has rows · chunks · bins entries.
+// Dispatch: as said beside each entry point, folded into x and y.
 // Source: Knuth, The Art of Computer Programming 3, 5.2 (distribution counting) and 5.2.5 (radix sorting, least digit first).
 
 struct Params {
@@ -1300,8 +1310,8 @@ struct Params {
 }
 
 const WALKERS = 32u;
-const BINS = 16u;
-const PARTS = 16u;
+const BINS = 16u; //#param
+const PARTS = 16u; //#param
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> keys: array<u32>;
@@ -1312,7 +1322,7 @@ const PARTS = 16u;
 @group(0) @binding(4) var<storage, read_write> sorted: array<u32>;
 @group(0) @binding(6) var<storage, read_write> starts: array<u32>;
 
-var<workgroup> partial: array<u32, BINS * PARTS>;
+var<workgroup> partial: array<u32, 256>;
 var<workgroup> first_of: array<u32, 2048>;
 
 // An order-preserving map to u32: −0 equals 0, and every NaN is the greatest.
@@ -1585,14 +1595,18 @@ fn forward(
 
 @compute @workgroup_size(TOTAL_LANES)
 fn total(@builtin(local_invocation_index) lane: u32) {
+  // Sums of 16 rows, of 16 such sums, and of those: the error is that of a tree as long as there are not millions of rows.
   var all = vec2f();
-  for (var at = lane; at < params.rows; at += 16u * TOTAL_LANES) {
-    var some = vec2f();
-    for (var k = 0u; k < 16u; k++) {
-      let row = at + k * TOTAL_LANES;
-      if (row < params.rows) { some += vec2f(losses[row], select(1.0, 0.0, classes[row] == params.ignored)); }
+  for (var outer = lane; outer < params.rows; outer += 256u * TOTAL_LANES) {
+    var many = vec2f();
+    for (var inner = outer; inner < min(outer + 256u * TOTAL_LANES, params.rows); inner += 16u * TOTAL_LANES) {
+      var some = vec2f();
+      for (var row = inner; row < min(inner + 16u * TOTAL_LANES, params.rows); row += TOTAL_LANES) {
+        some += vec2f(losses[row], select(1.0, 0.0, classes[row] == params.ignored));
+      }
+      many += some;
     }
-    all += some;
+    all += many;
   }
   pairs[lane] = all;
   workgroupBarrier();
@@ -1631,7 +1645,7 @@ fn backward(
   let begin = row * params.gradientStride;
   let wanted_class = classes[row];
   let ignored = wanted_class == params.ignored;
-  let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
+  let scale = select(not_a_number(), slope_of(row), is_class(wanted_class));
   let shift = saved_normalizer[row];
   for (var c = lane; c < params.length; c += 4u * LANES) {
     let at = places(c);
@@ -1727,10 +1741,11 @@ fn scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let block = i / params.rows;
   let start = row_start(row);
   let end = min((block + 1u) * params.chunk, params.length);
-  var sum = sum_before(row, block);
+  let earlier = sum_before(row, block);
+  var sum = 0u; // of this block alone: added to the much greater sum before it only once an element, it keeps its digits
   for (var r = block * params.chunk; r < end; r++) {
     sum = add(sum, x[start.x + place(r) * params.inputStep]);
-    y[start.y + place(r) * params.step] = sum;
+    y[start.y + place(r) * params.step] = add(earlier, sum);
   }
 }
 `,
@@ -1769,7 +1784,7 @@ fn pick(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   //#if VEC == 4
   out4[i] = select(vec4u(params.missing), table4[at], known);
   //#else
-  out1[i] = select(params.missing, table1[at], known);
+  //| out1[i] = select(params.missing, table1[at], known);
   //#end
 }
 `,
@@ -2076,7 +2091,7 @@ fn main(
       let aRow = min(row, endRow - 1u) * params.aRow;
       //#for j in 0..KC/SG/4
       //#if VEC
-      let four__j = a4[(place__j.x + aRow) / 4u];
+      //| let four__j = a4[(place__j.x + aRow) / 4u];
       //#else
       let at__j = place__j + aRow;
       let four__j = vec4f(a[at__j.x], a[at__j.y], a[at__j.z], a[at__j.w]);
@@ -2369,8 +2384,8 @@ const PADDED = 5u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 //#if VEC
-@group(0) @binding(1) var<storage, read> a4: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b4: array<vec4f>;
+//| @group(0) @binding(1) var<storage, read> a4: array<vec4f>;
+//| @group(0) @binding(2) var<storage, read> b4: array<vec4f>;
 //#else
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
@@ -2414,11 +2429,11 @@ fn load_a(start: u32, row: u32, k: u32, endK: u32) -> vec4f {
   let isInside = (k + four < vec4u(endK)) & vec4<bool>(row < params.m);
   let places = place + params.aColumn * four;
   //#else
-  let isInside = (row + four < vec4u(params.m)) & vec4<bool>(k < endK);
-  let places = place + params.aRow * four;
+  //| let isInside = (row + four < vec4u(params.m)) & vec4<bool>(k < endK);
+  //| let places = place + params.aRow * four;
   //#end
   //#if VEC
-  let value = a4[select(0u, place / 4u, isInside.x)];
+  //| let value = a4[select(0u, place / 4u, isInside.x)];
   //#else
   let safe = select(vec4u(start), places, isInside);
   let value = vec4f(a[safe.x], a[safe.y], a[safe.z], a[safe.w]);
@@ -2433,11 +2448,11 @@ fn load_b(start: u32, k: u32, column: u32, endK: u32) -> vec4f {
   let isInside = (k + four < vec4u(endK)) & vec4<bool>(column < params.n);
   let places = place + params.bRow * four;
   //#else
-  let isInside = (column + four < vec4u(params.n)) & vec4<bool>(k < endK);
-  let places = place + params.bColumn * four;
+  //| let isInside = (column + four < vec4u(params.n)) & vec4<bool>(k < endK);
+  //| let places = place + params.bColumn * four;
   //#end
   //#if VEC
-  let value = b4[select(0u, place / 4u, isInside.x)];
+  //| let value = b4[select(0u, place / 4u, isInside.x)];
   //#else
   let safe = select(vec4u(start), places, isInside);
   let value = vec4f(b[safe.x], b[safe.y], b[safe.z], b[safe.w]);
@@ -2486,9 +2501,9 @@ fn main(
   let aRow__i = select(params.m, row0 + slot__i / 4u, slot__i < ROWS * 4u);
   let aK__i = 4u * (slot__i % 4u);
   //#else
-  let aPlace__i = slot__i;
-  let aRow__i = row0 + 4u * (slot__i % (ROWS / 4u));
-  let aK__i = slot__i / (ROWS / 4u);
+  //| let aPlace__i = slot__i;
+  //| let aRow__i = row0 + 4u * (slot__i % (ROWS / 4u));
+  //| let aK__i = slot__i / (ROWS / 4u);
   //#end
   var aNext__i = load_a(start.x, aRow__i, firstK + aK__i, endK);
   //#end
@@ -2497,9 +2512,9 @@ fn main(
   let bColumn = column0 + lane / 4u;
   let bK = 4u * (lane % 4u);
   //#else
-  let bPlace = lane;
-  let bColumn = column0 + 4u * (lane % (COLUMNS / 4u));
-  let bK = lane / (COLUMNS / 4u);
+  //| let bPlace = lane;
+  //| let bColumn = column0 + 4u * (lane % (COLUMNS / 4u));
+  //| let bK = lane / (COLUMNS / 4u);
   //#end
   var bNext = load_b(start.y, firstK + bK, bColumn, endK);
 
@@ -2537,7 +2552,7 @@ fn main(
         //#if B_ALONG_K
         let right = vec4f(columns[0][e], columns[1][e], columns[2][e], columns[3][e]);
         //#else
-        let right = tileB[(4u * q + e) * (COLUMNS / 4u) + x];
+        //| let right = tileB[(4u * q + e) * (COLUMNS / 4u) + x];
         //#end
         //#if A_ALONG_K
         //#for r in 0..TM
@@ -2545,9 +2560,9 @@ fn main(
         //#end
         //#else
         //#for i in 0..TM/4
-        let left__i = tileA[(4u * q + e) * (ROWS / 4u) + y + 16u * i];
+        //| let left__i = tileA[(4u * q + e) * (ROWS / 4u) + y + 16u * i];
         //#for r in 0..4
-        sum[4u * i + r] = fma(vec4f(left__i[r]), right, sum[4u * i + r]);
+        //| sum[4u * i + r] = fma(vec4f(left__i[r]), right, sum[4u * i + r]);
         //#end
         //#end
         //#end
@@ -2563,7 +2578,7 @@ fn main(
     //#if A_ALONG_K
     let row = row0 + y + 16u * r;
     //#else
-    let row = row0 + 4u * y + r % 4u + 64u * (r / 4u);
+    //| let row = row0 + 4u * y + r % 4u + 64u * (r / 4u);
     //#end
     let sliceRow = batch * params.m + row;
     if (row < params.m) {
@@ -2572,7 +2587,7 @@ fn main(
         //#if B_ALONG_K
         let column = column0 + x + 16u * c;
         //#else
-        let column = column0 + 4u * x + c;
+        //| let column = column0 + 4u * x + c;
         //#end
         if (column < params.n) { store(sum[r][c], out0 + sliceRow * params.outRow + column, sliceRow, column); }
       }
@@ -2590,7 +2605,7 @@ fn main(
     //#if A_ALONG_K
     for (var q = 0u; q < 4u; q++) { total += dot(rowSums[4u * lane + q], vec4f(1.0)); }
     //#else
-    for (var k = 0u; k < STEP; k++) { total += rowSums[k * (ROWS / 4u) + lane / 4u][lane % 4u]; }
+    //| for (var k = 0u; k < STEP; k++) { total += rowSums[k * (ROWS / 4u) + lane / 4u][lane % 4u]; }
     //#end
     out[out0 + params.rowSumsOffset + batch * params.m + row0 + lane] = total;
   }
@@ -2888,7 +2903,7 @@ fn parts(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
 
 fn slope_at(i: u32) -> vec4f {
   //#if PER_ELEMENT
-  return slope4[i];
+  //| return slope4[i];
   //#else
   return vec4f(slope[0]);
   //#end
@@ -3524,7 +3539,7 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 // all segments and are left out. The sorted places are cut into tiles of \`tile\`. A tile's segments that lie inside of it are summed and
 // written at once; of the two that may reach beyond it, carry[t, 0] keeps the part of the one that began before the tile and
 // carry[t, 1] the part of one that begins here and goes on: so a segment of any length is shared out evenly.
-//   sum_tiles:  dispatch ceil(tiles · outer · columns / 64), one invocation a tile and column
+//   sum_tiles:  dispatch: ceil(tiles · outer · columns / 64), one invocation a tile and column
 //   finish:     dispatch ceil(vocab · outer · columns / 64): joins carries, writes zeros where a segment is empty
 //   bounds:     starts from the sorted keys by bisection; dispatch ceil((vocab + 1) / 64)
 // A column is VEC elements of inner: 4, or 1 where 4 does not divide it.
@@ -3559,7 +3574,7 @@ fn row_at(place: u32, column: u32) -> vec4f {
   //#if VEC == 4
   return source4[at];
   //#else
-  return vec4f(source1[at], 0.0, 0.0, 0.0);
+  //| return vec4f(source1[at], 0.0, 0.0, 0.0);
   //#end
 }
 
@@ -3568,7 +3583,7 @@ fn write_out(v: u32, column: u32, value: vec4f) {
   //#if VEC == 4
   out4[at] = value;
   //#else
-  out1[at] = value.x;
+  //| out1[at] = value.x;
   //#end
 }
 
@@ -3580,7 +3595,7 @@ fn write_carry(at: u32, value: vec4f) {
   //#if VEC == 4
   carry4[at] = value;
   //#else
-  carry1[at] = value.x;
+  //| carry1[at] = value.x;
   //#end
 }
 
@@ -3588,7 +3603,7 @@ fn read_carry(at: u32) -> vec4f {
   //#if VEC == 4
   return carry4[at];
   //#else
-  return vec4f(carry1[at], 0.0, 0.0, 0.0);
+  //| return vec4f(carry1[at], 0.0, 0.0, 0.0);
   //#end
 }
 

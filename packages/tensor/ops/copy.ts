@@ -6,7 +6,7 @@ import { Storage } from "../device/memory.ts";
 import { currentDevice } from "../device/open.ts";
 import { BYTES, type DType } from "../dtype.ts";
 import { AutogradError, DTypeError } from "../errors.ts";
-import { checkShape, collapse, eight, format, type Shape, sizeOf } from "../shape.ts";
+import { checkShape, collapse, eight, format, type Shape, sizeOf, type Walk } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { expand } from "./view.ts";
 
@@ -38,7 +38,9 @@ export function fill(x: Tensor, value: number | (() => number)): Tensor {
       rank: shape.length,
       shape: eight(shape, 1),
       destinationStrides: eight(strides[0]!, 0),
+      sourceStrides: eight([], 0),
       destinationOffset: x.offset,
+      sourceOffset: 0,
       value: bitsOf(value, x.dtype),
     },
     workgroups: Math.ceil(x.size / 64),
@@ -62,7 +64,9 @@ export function copyInto(target: Tensor, source: Tensor): Tensor {
   forbidTape(target, "copyFrom");
   if (source.dtype !== target.dtype)
     throw new DTypeError(`copyFrom: expected ${target.dtype} but found ${source.dtype}; convert with to()`);
-  launchCopy(target, expand(source.detach(), target.shape));
+  // No buffer may be read and written by one dispatch, so within one storage the values take a detour.
+  const apart = source.storage === target.storage ? clone(source.detach()) : source.detach();
+  launchCopy(target, expand(apart, target.shape));
   return target;
 }
 
@@ -72,8 +76,8 @@ function forbidTape(target: Tensor, what: string): void {
 }
 
 function launchCopy(target: Tensor, source: Tensor): void {
-  const { shape, strides } = collapse(target.shape, [target.strides, source.strides]);
-  const straight = shape.length <= 1 && strides.every((s) => (s[0] ?? 1) === 1) && target.isDense && source.isDense;
+  const walk = collapse(target.shape, [target.strides, source.strides]);
+  const straight = walk.shape.length <= 1 && walk.strides.every((s) => (s[0] ?? 1) === 1) && target.isDense && source.isDense;
   if (straight) {
     target.device.run(kernel("copy", "straight"), {
       bindings: { destination4: target, source4: source },
@@ -82,19 +86,42 @@ function launchCopy(target: Tensor, source: Tensor): void {
     });
     return;
   }
-  target.device.run(kernel("copy", "strided"), {
-    bindings: { destination: target.whole, source: source.whole },
+  const offsets = [target.offset, source.offset];
+  const unit = isOfVectors(walk, offsets) ? 4 : 1;
+  const { shape, strides } = unit === 4 ? inVectors(walk) : walk;
+  target.device.run(kernel("copy", unit === 4 ? "strided4" : "strided"), {
+    bindings: unit === 4 ? { destination4: target.whole, source4: source.whole } : { destination: target.whole, source: source.whole },
     params: {
-      size: target.size,
+      size: target.size / unit,
       rank: shape.length,
       shape: eight(shape, 1),
       destinationStrides: eight(strides[0]!, 0),
       sourceStrides: eight(strides[1]!, 0),
-      destinationOffset: target.offset,
-      sourceOffset: source.offset,
+      destinationOffset: offsets[0]! / unit,
+      sourceOffset: offsets[1]! / unit,
     },
-    workgroups: Math.ceil(target.size / 64),
+    workgroups: Math.ceil(target.size / unit / 64),
   });
+}
+
+/** Whether all operands have the last axis in whole aligned vectors of four neighbours. */
+function isOfVectors({ shape, strides }: Walk, offsets: readonly number[]): boolean {
+  const last = shape.length - 1;
+  return (
+    last >= 0 &&
+    shape[last]! % 4 === 0 &&
+    offsets.every((offset) => offset % 4 === 0) &&
+    strides.every((list) => list.every((s, i) => (i === last ? s === 1 : s % 4 === 0)))
+  );
+}
+
+/** The same walk with a vector as the unit. */
+function inVectors({ shape, strides }: Walk): Walk {
+  const last = shape.length - 1;
+  return {
+    shape: shape.map((n, i) => (i === last ? n / 4 : n)),
+    strides: strides.map((list) => list.map((s, i) => (i === last ? s : s / 4))),
+  };
 }
 
 /** Copies to fresh row-major memory; the gradient passes straight through. */

@@ -74,7 +74,7 @@ describe("cat()", () => {
 
   it("is noticed when copies go astray", async () => {
     const layout = { shape: [3, 2], base: [2, 3], steps: [{ permute: [1, 0] }] };
-    await withMutation("copy", ["source[origin]", "source[origin + 1u]"], () =>
+    await withMutation("copy", ["source[at.y]", "source[at.y + 1u]"], () =>
       expect(catAgrees({ axis: 1, layouts: [layout, layout], seed: 1 })).rejects.toThrow("Expected"),
     );
   });
