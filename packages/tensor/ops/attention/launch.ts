@@ -1,7 +1,7 @@
 import type { Tensor } from "../../tensor.ts";
 import { empty } from "../copy.ts";
 import { chooseForm, type Form } from "./form.ts";
-import { emptyGradients, emptyHeads, headsOf, packedGradients, readable } from "./layout.ts";
+import { emptyHeads, headsOf, packedLike, readable, sideBySide } from "./layout.ts";
 
 /** Attributes of an attention, complete. */
 export interface Attributes {
@@ -81,11 +81,16 @@ export function launchBackward(saved: Saved, options: Attributes & Needs): (Tens
 
 type Gradients = Partial<Record<"queryGradient" | "keyGradient" | "valueGradient", Tensor>>;
 
+/** Packed as the inputs are, unless the kernels could not walk the leading axes of all of them together. */
 function gradientMemory({ query, key, value, output }: Saved, { needsQuery, needsKeyValue }: Needs): Gradients {
-  const packed = needsQuery && needsKeyValue ? packedGradients([query, key, value], [output]) : undefined;
-  const [queryGradient] = packed ?? (needsQuery ? emptyGradients([query], [output]) : []);
-  const [keyGradient, valueGradient] = packed?.slice(1) ?? (needsKeyValue ? emptyGradients([key, value], [output]) : []);
-  return { ...(queryGradient && { queryGradient }), ...(keyGradient && valueGradient && { keyGradient, valueGradient }) };
+  const allot = (pack: (parts: readonly Tensor[]) => Tensor[] | undefined): Gradients => {
+    const whole = needsQuery && needsKeyValue ? pack([query, key, value]) : undefined;
+    const [queryGradient] = whole ?? (needsQuery ? (pack([query]) ?? sideBySide([query])) : []);
+    const [keyGradient, valueGradient] = whole?.slice(1) ?? (needsKeyValue ? (pack([key, value]) ?? sideBySide([key, value])) : []);
+    return { ...(queryGradient && { queryGradient }), ...(keyGradient && valueGradient && { keyGradient, valueGradient }) };
+  };
+  const packed = allot(packedLike);
+  return headsOf([output, ...Object.values(packed)]) ? packed : allot(() => undefined);
 }
 
 /** The kernels' parameters, and the form of the kernels that suits the operands' layout. `operands` go by their names in the shaders. */

@@ -45,25 +45,14 @@ function hasWholeRows(x: Tensor): boolean {
  * is then free. Fewer than four axes have no heads, and lie as they are.
  */
 export function emptyHeads(like: Tensor): Tensor {
-  return interleaved([like])[0]!;
+  return sideBySide([like])[0]!;
 }
 
 /**
- * Memory for the gradients of q, k and v, or of some of them, to be written beside `others`. Where the parts are views that together make
- * up one block of memory, as the pieces of a packed projection do, the gradients are the same views of one new block: the gradient of
- * `split` then finds the whole without a copy. Undefined if they are not.
+ * Memory for the gradients of tensors of one shape that are views and together make up one block of memory, as the pieces of a packed
+ * projection do: the same views of one new block. The gradient of `split` then finds the whole without a copy. Undefined if they are not.
  */
-export function packedGradients(parts: readonly Tensor[], others: readonly Tensor[]): Tensor[] | undefined {
-  const gradients = packed(parts);
-  return gradients && headsOf([...gradients, ...others]) ? gradients : undefined;
-}
-
-/** {@link packedGradients}, or else memory where they lie side by side. */
-export function emptyGradients(parts: readonly Tensor[], others: readonly Tensor[]): Tensor[] {
-  return packedGradients(parts, others) ?? interleaved(parts);
-}
-
-function packed(parts: readonly Tensor[]): Tensor[] | undefined {
+export function packedLike(parts: readonly Tensor[]): Tensor[] | undefined {
   const [first, second] = parts as [Tensor, Tensor | undefined];
   const step = second ? second.offset - first.offset : 0;
   const alike = parts.every(
@@ -82,8 +71,8 @@ function packed(parts: readonly Tensor[]): Tensor[] | undefined {
   return views(first, { count: parts.length, strides: first.strides, step });
 }
 
-/** Several tensors of one shape as `[.., T, part, H, D]`. */
-function interleaved(parts: readonly Tensor[]): Tensor[] {
+/** Memory for several tensors of one shape, lying as `[.., T, part, H, D]`. */
+export function sideBySide(parts: readonly Tensor[]): Tensor[] {
   const { shape, rank } = parts[0]!;
   const order = shape.map((_, axis) => axis);
   if (rank >= 4) order.splice(rank - 3, 2, rank - 2, rank - 3);
