@@ -155,14 +155,18 @@ fn forward(
 
 @compute @workgroup_size(TOTAL_LANES)
 fn total(@builtin(local_invocation_index) lane: u32) {
+  // Sums of 16 rows, of 16 such sums, and of those: the error is that of a tree as long as there are not millions of rows.
   var all = vec2f();
-  for (var at = lane; at < params.rows; at += 16u * TOTAL_LANES) {
-    var some = vec2f();
-    for (var k = 0u; k < 16u; k++) {
-      let row = at + k * TOTAL_LANES;
-      if (row < params.rows) { some += vec2f(losses[row], select(1.0, 0.0, classes[row] == params.ignored)); }
+  for (var outer = lane; outer < params.rows; outer += 256u * TOTAL_LANES) {
+    var many = vec2f();
+    for (var inner = outer; inner < min(outer + 256u * TOTAL_LANES, params.rows); inner += 16u * TOTAL_LANES) {
+      var some = vec2f();
+      for (var row = inner; row < min(inner + 16u * TOTAL_LANES, params.rows); row += TOTAL_LANES) {
+        some += vec2f(losses[row], select(1.0, 0.0, classes[row] == params.ignored));
+      }
+      many += some;
     }
-    all += some;
+    all += many;
   }
   pairs[lane] = all;
   workgroupBarrier();
@@ -201,7 +205,7 @@ fn backward(
   let begin = row * params.gradientStride;
   let wanted_class = classes[row];
   let ignored = wanted_class == params.ignored;
-  let scale = select(select(not_a_number(), slope_of(row), is_class(wanted_class)), 0.0, ignored);
+  let scale = select(not_a_number(), slope_of(row), is_class(wanted_class));
   let shift = saved_normalizer[row];
   for (var c = lane; c < params.length; c += 4u * LANES) {
     let at = places(c);

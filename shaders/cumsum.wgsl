@@ -80,9 +80,10 @@ fn scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let block = i / params.rows;
   let start = row_start(row);
   let end = min((block + 1u) * params.chunk, params.length);
-  var sum = sum_before(row, block);
+  let earlier = sum_before(row, block);
+  var sum = 0u; // of this block alone: added to the much greater sum before it only once an element, it keeps its digits
   for (var r = block * params.chunk; r < end; r++) {
     sum = add(sum, x[start.x + place(r) * params.inputStep]);
-    y[start.y + place(r) * params.step] = sum;
+    y[start.y + place(r) * params.step] = add(earlier, sum);
   }
 }
