@@ -4,10 +4,11 @@
 // atomic: the result is the only stable one, whatever the chunks are.
 //   count:   table[row, c, d] = how often digit d occurs in chunk c          dispatch: rows · ceil(chunks / 32)
 //   prefix:  table[row, c, d] = how often it occurs in the chunks before c;
-//            totals[row, d]   = how often in the row                         dispatch: rows · ceil(bins / 16)
+//            totals[row, d]   = how often in the row                         dispatch: rows · ceil(bins / BINS)
 //   scatter: order out; starts[row, d] = first place of digit d in it (and starts[row, bins] = n)
 //                                                                            dispatch: as count
-// Preconditions: bins ≤ 2048; keys' digits < bins; table has rows · chunks · bins entries. All workgroups are folded into x and y.
+// Preconditions: bins ≤ 2048; keys' digits < bins; table has rows · chunks · bins entries.
+// Dispatch: as said beside each entry point, folded into x and y.
 // Source: Knuth, The Art of Computer Programming 3, 5.2 (distribution counting) and 5.2.5 (radix sorting, least digit first).
 
 struct Params {
@@ -29,8 +30,8 @@ struct Params {
 }
 
 const WALKERS = 32u;
-const BINS = 16u;
-const PARTS = 16u;
+const BINS = 16u; //#param
+const PARTS = 16u; //#param
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> keys: array<u32>;
@@ -41,7 +42,7 @@ const PARTS = 16u;
 @group(0) @binding(4) var<storage, read_write> sorted: array<u32>;
 @group(0) @binding(6) var<storage, read_write> starts: array<u32>;
 
-var<workgroup> partial: array<u32, BINS * PARTS>;
+var<workgroup> partial: array<u32, 256>;
 var<workgroup> first_of: array<u32, 2048>;
 
 // An order-preserving map to u32: −0 equals 0, and every NaN is the greatest.

@@ -4,7 +4,7 @@
 // all segments and are left out. The sorted places are cut into tiles of `tile`. A tile's segments that lie inside of it are summed and
 // written at once; of the two that may reach beyond it, carry[t, 0] keeps the part of the one that began before the tile and
 // carry[t, 1] the part of one that begins here and goes on: so a segment of any length is shared out evenly.
-//   sum_tiles:  dispatch ceil(tiles · outer · columns / 64), one invocation a tile and column
+//   sum_tiles:  dispatch: ceil(tiles · outer · columns / 64), one invocation a tile and column
 //   finish:     dispatch ceil(vocab · outer · columns / 64): joins carries, writes zeros where a segment is empty
 //   bounds:     starts from the sorted keys by bisection; dispatch ceil((vocab + 1) / 64)
 // A column is VEC elements of inner: 4, or 1 where 4 does not divide it.

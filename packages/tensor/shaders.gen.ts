@@ -3782,6 +3782,17 @@ fn inside(at: vec4u) -> vec4<bool> {
   return at < vec4u(params.length);
 }
 
+/** exp that keeps NaN: one driver makes infinity of it. */
+fn exponential(v: vec4f) -> vec4f {
+  return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+/** The row's sum of exponentials, or NaN where the row has NaN or nothing but −∞: drivers differ on 0 / 0 and on the logarithm of both. */
+fn sound(total: f32) -> f32 {
+  var nan = 0x7fc00000u; // a variable, for a constant NaN does not compile
+  return select(total, bitcast<f32>(nan), total == 0.0);
+}
+
 fn added(v: vec4f) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
 }
@@ -3817,11 +3828,11 @@ fn forward(
   var sum = vec4f();
   for (var c = lane; c < n; c += 4u * LANES) {
     let at = places(c);
-    sum += select(vec4f(), exp(x_at(start.x, at) - shift), inside(at));
+    sum += select(vec4f(), exponential(x_at(start.x, at) - shift), inside(at));
   }
-  let total = row_sum(added(sum), local);
+  let total = sound(row_sum(added(sum), local));
   if (wanted >= params.rows) { return; }
-  let log_total = log(total);
+  let log_total = select(log(total), total, (bitcast<u32>(total) & 0x7fffffffu) > 0x7f800000u);
   for (var c = lane; c < n; c += 4u * LANES) {
     let at = places(c);
     let shifted = x_at(start.x, at) - shift;

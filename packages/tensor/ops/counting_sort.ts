@@ -33,7 +33,9 @@ const MOST_COUNTERS = 2 ** 20;
 /** Places that one invocation walks at least. */
 const LEAST_CHUNK = 64;
 const WALKERS = 32;
-const PREFIX_BINS = 16;
+/** Forms of the prefix's workgroups: many parts share the chunks of few bins, or, where chunks are few, each invocation has a bin. */
+const MANY_CHUNKS = { BINS: 16, PARTS: 16 };
+const FEW_CHUNKS = { BINS: 64, PARTS: 1 };
 
 /** The order of a sort. */
 export interface Order {
@@ -82,8 +84,9 @@ function countingPass({ keys, rows, n, kind, limit = 0, descending }: Keys, digi
   const order = before ?? keys;
   const walkers = rows * Math.ceil(chunks / WALKERS);
   device.run(kernel("counting_sort", "count"), { bindings: { keys, order, table }, params, workgroups: walkers });
-  const workgroups = rows * Math.ceil(digit.bins / PREFIX_BINS);
-  device.run(kernel("counting_sort", "prefix"), { bindings: { table, totals }, params, workgroups });
+  const form = chunks > 16 ? MANY_CHUNKS : FEW_CHUNKS;
+  const workgroups = rows * Math.ceil(digit.bins / form.BINS);
+  device.run(kernel("counting_sort", "prefix", form), { bindings: { table, totals }, params, workgroups });
   const bindings = { keys, order, table, sums: totals, sorted, starts };
   device.run(kernel("counting_sort", "scatter"), { bindings, params, workgroups: walkers });
   return { order: sorted, starts };

@@ -149,7 +149,7 @@ describe.each(["softmax", "logSoftmax"] as const)("%s", (name) => {
 
 describe("a broken softmax", () => {
   it.each([
-    ["is not shifted by the greatest element", agrees, "exp(x_at(start.x, at) - shift)", "exp(x_at(start.x, at))"],
+    ["is not shifted by the greatest element", agrees, "exponential(x_at(start.x, at) - shift)", "exponential(x_at(start.x, at))"],
     ["counts elements beyond a row's end", agrees, "at < vec4u(params.length)", "at < vec4u(params.length + 1u)"],
     ["mixes up axes", agrees, "rest /= n;", "rest /= n + 1u;"],
     ["forgets the sum in its gradient", isAdjoint, "(slope - total)", "slope"],
