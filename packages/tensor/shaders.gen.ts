@@ -1554,6 +1554,21 @@ fn logits_at(start: u32, at: vec4u) -> vec4f {
   return vec4f(logits[c.x], logits[c.y], logits[c.z], logits[c.w]);
 }
 
+/** True for NaN; comparing with itself does not tell on some drivers. */
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+/** exp of four; on some drivers the built-in hides NaN. */
+fn exp4(v: vec4f) -> vec4f {
+  return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+/** log of a sum of exponentials: NaN for NaN, which some drivers hide, and for 0, which is what a row of −∞ adds up to. */
+fn log_of_sum(sum: f32) -> f32 {
+  return select(log(sum), not_a_number(), is_nan(sum) || sum == 0.0);
+}
+
 fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
 
 @compute @workgroup_size(WORKGROUP)
@@ -1574,14 +1589,14 @@ fn forward(
     let v = logits_at(start, at);
     let higher = max(own, max(max(v.x, v.y), max(v.z, v.w)));
     own_sum *= select(exp(own - higher), 1.0, own == higher);
-    own_sum += added(select(vec4f(), exp(v - higher), inside(at)));
+    own_sum += added(select(vec4f(), exp4(v - higher), inside(at)));
     own = higher;
   }
   let greatest = row_max(own, local);
   let sum = row_sum(own_sum * exp(own - greatest), local);
   if (lane == 0u && wanted < params.rows) {
     let wanted_class = classes[row];
-    let log_sum = log(sum);
+    let log_sum = log_of_sum(sum);
     normalizer[row] = greatest + log_sum;
     if (wanted_class == params.ignored) {
       loss[row] = 0.0;
@@ -1649,7 +1664,7 @@ fn backward(
   let shift = saved_normalizer[row];
   for (var c = lane; c < params.length; c += 4u * LANES) {
     let at = places(c);
-    let p = exp(logits_at(start, at) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
+    let p = exp4(logits_at(start, at) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
     let g = select(p * scale, vec4f(), ignored);
     gradient[begin + at.x] = g.x;
     if (at.y < params.length) { gradient[begin + at.y] = g.y; }
@@ -1996,9 +2011,11 @@ const e = 0u; //#loop
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite and changes nothing above 1e-26·x.
+// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  return select(value, 0.0, x < -10.0);
 }
 //#end
 
@@ -2180,9 +2197,11 @@ const c = 0u; //#loop
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite and changes nothing above 1e-26·x.
+// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  return select(value, 0.0, x < -10.0);
 }
 //#end
 
@@ -2301,7 +2320,8 @@ const GELU = false; //#param
 
 // As in gemm_portable.
 fn gelu(x: f32) -> f32 {
-  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  return select(value, 0.0, x < -10.0);
 }
 //#end
 
@@ -2396,9 +2416,11 @@ const PADDED = 5u;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite and changes nothing above 1e-26·x.
+// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  return select(value, 0.0, x < -10.0);
 }
 //#end
 
@@ -3499,6 +3521,11 @@ fn extra_of(o: u32) -> u32 {
   //#end
 }
 
+/** True for NaN; comparing with itself does not tell on some drivers, and their exp hides it. */
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
 fn derivative(v: f32, o: u32) -> f32 {
   let slope = g[o];
   let result = y_of(o);
@@ -3510,7 +3537,7 @@ fn derivative(v: f32, o: u32) -> f32 {
   if (KIND == KIND_NORM_1) { return sign(v) * slope; }
   if (KIND == KIND_NORM_2) { return select(v / result * slope, 0.0, result == 0.0); }
   if (KIND == KIND_NORM_MAX) { return select(0.0, sign(v) * slope / f32(more), abs(v) == result); }
-  if (KIND == KIND_LOGSUMEXP) { return exp(v - result) * slope; }
+  if (KIND == KIND_LOGSUMEXP) { return select(exp(v - result), v - result, is_nan(v - result)) * slope; }
   if (more == 0u) { return slope * (result / v); }
   return select(0.0, slope * result, more == 1u && v == 0.0);
 }
@@ -3797,6 +3824,26 @@ fn added(v: vec4f) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
 }
 
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u; // a constant NaN would not compile
+  return bitcast<f32>(bits);
+}
+
+/** True for NaN; comparing with itself does not tell on some drivers. */
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+/** exp of four; on some drivers the built-in hides NaN. */
+fn exp4(v: vec4f) -> vec4f {
+  return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+/** log of a sum of exponentials: NaN for NaN, which some drivers hide, and for 0, which is what a row of −∞ adds up to. */
+fn log_of_sum(sum: f32) -> f32 {
+  return select(log(sum), not_a_number(), is_nan(sum) || sum == 0.0);
+}
+
 fn x_at(start: u32, at: vec4u) -> vec4f {
   let c = start + min(at, vec4u(params.length - 1u)) * params.inputStep;
   return vec4f(x[c.x], x[c.y], x[c.z], x[c.w]);
@@ -3836,7 +3883,7 @@ fn forward(
   for (var c = lane; c < n; c += 4u * LANES) {
     let at = places(c);
     let shifted = x_at(start.x, at) - shift;
-    let result = select(exp(shifted) / total, shifted - log_total, LOG);
+    let result = select(exp4(shifted) / total, shifted - log_total, LOG);
     let to = start.y + at * params.step;
     y[to.x] = result.x;
     if (at.y < n) { y[to.y] = result.y; }
@@ -3867,7 +3914,7 @@ fn backward(
     let at = places(c);
     let slope = dy_at(start.x, at);
     let result = y_at(start.y, at);
-    let g = select(result * (slope - total), slope - exp(result) * total, LOG);
+    let g = select(result * (slope - total), slope - exp4(result) * total, LOG);
     let to = start.y + at * params.step;
     dx[to.x] = g.x;
     if (at.y < n) { dx[to.y] = g.y; }
