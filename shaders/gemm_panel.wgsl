@@ -64,9 +64,11 @@ const e = 0u; //#loop
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite and changes nothing above 1e-26·x.
+// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  return select(value, 0.0, x < -10.0);
 }
 //#end
 

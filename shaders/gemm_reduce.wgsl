@@ -29,7 +29,8 @@ const GELU = false; //#param
 
 // As in gemm_portable.
 fn gelu(x: f32) -> f32 {
-  return x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
+  return select(value, 0.0, x < -10.0);
 }
 //#end
 
