@@ -64,6 +64,12 @@ describe("expand()", () => {
     expect(expand("const i = 0u; //#loop\n//#for i in 2..2\nx\n//#end\n//#if 0\na\n//#else\nb\n//#end\n//#if 1\nc\n//#end")).toBe("b\nc");
   });
 
+  it("uncovers the branch that stands as comments so that the file is valid as it is", () => {
+    const source = "const WIDE = false; //#param\n//#if WIDE\n  //| var x: vec4f;\n//#else\n  var x: f32; //| no\n//#end";
+    expect(expand(source)).toBe("const WIDE = false;\n  var x: f32; //| no");
+    expect(expand(source, { WIDE: true })).toBe("const WIDE = true;\n  var x: vec4f;");
+  });
+
   it("takes a loop variable for a word only, not for a part of one or a swizzle", () => {
     expect(expand("const i = 0u; //#loop\n//#for i in 1..2\nfoo(i, v.i, ii, i2, x__i, y__ij, u__i__k);\n//#end")).toBe(
       "foo(1u, v.i, ii, i2, x_1, y__ij, u_1__k);",
