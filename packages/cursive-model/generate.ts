@@ -8,7 +8,7 @@ export interface GenerateOptions {
   readonly temperature?: number;
   /** Choose among the k likeliest tokens only; ties with the k-th are kept. Default: all. */
   readonly topK?: number;
-  /** Names the random draws; each text of a batch has a stream of its own. Default 0. */
+  /** Names the random draws. Each text has a stream of its own, whatever stands beside it; equal texts have different ones. Default 0. */
   readonly seed?: number;
   /** Most tokens a text, the given ones included. Default: the model's block size. */
   readonly maxTokens?: number;
@@ -28,6 +28,7 @@ const captured = new WeakMap<Transformer, NextLogits>();
  * Writes texts: draws stroke tokens one after another until END. All texts are written side by side in one batch.
  *
  * @returns One token sequence a text, without END.
+ * @throws RangeError if the tokenizer is not the model's, a number is out of range, or the model gives NaN.
  * @example
  * ```ts
  * const [tokens] = await generate(model, { tokenizer, texts: ["hello"], temperature: 0.8, seed: 3 });
@@ -42,6 +43,8 @@ export async function generate(
   const { blockSize, contextBlockSize, vocabSize } = model.config;
   const maxTokens = Math.min(options.maxTokens ?? blockSize, blockSize);
   const start = Int32Array.from(options.start ?? tokenizer.encodeStrokes([[0, 0, 1]]));
+  if (tokenizer.vocabSize !== vocabSize)
+    throw new RangeError(`Expected a tokenizer of the model's ${vocabSize} tokens but found one of ${tokenizer.vocabSize}`);
   if (start.length < 1 || start.length > maxTokens)
     throw new RangeError(`Expected 1 to ${maxTokens} tokens to start with but found ${start.length}`);
   if (!(temperature >= 0)) throw new RangeError(`Expected a temperature of at least 0 but found ${temperature}`);
@@ -51,7 +54,10 @@ export async function generate(
   texts.forEach((text, i) => {
     context.set(tokenizer.encodeText(text, { length: contextBlockSize }), i * contextBlockSize);
   });
-  const rows = texts.map((text, i) => ({ tokens: [...start], rng: createRng(seed, "generate", i, text), done: false }));
+  const rows = texts.map((text, i) => {
+    const copy = texts.slice(0, i).filter((other) => other === text).length;
+    return { tokens: [...start], rng: createRng(seed, "generate", text, copy), done: false };
+  });
   const step = nextLogits(model);
   for (let count = start.length; count < maxTokens && rows.some((r) => !r.done); count++) {
     const length = Math.min(blockSize, BUCKET * Math.ceil(count / BUCKET));
@@ -78,8 +84,10 @@ export async function generate(
 function nextLogits(model: Transformer): NextLogits {
   let step = captured.get(model);
   if (!step) {
-    step = capture((tokens: Tensor, context: Tensor, last: Tensor) =>
-      noGrad(() => model.lm_head.call(model.transformer.call(tokens, context, {}).indexSelect(last, { axis: 1 }))),
+    step = capture(
+      (tokens: Tensor, context: Tensor, last: Tensor) =>
+        noGrad(() => model.lm_head.call(model.transformer.call(tokens, context, {}).indexSelect(last, { axis: 1 }))),
+      { device: model.lm_head.weight.device },
     );
     captured.set(model, step);
   }
