@@ -28,8 +28,10 @@ interface Digit {
 const MOST_BINS = 2048;
 /** Widest digit where a key takes several passes. */
 const DIGIT_BITS = 10;
-/** About how many counters a pass keeps; chunks grow where there would be more. */
-const MOST_COUNTERS = 2 ** 20;
+/** About how many counters a pass keeps: chunks grow where there would be more, … */
+const GOOD_COUNTERS = 2 ** 20;
+/** … but not beyond an eighth of a row, so that short rows keep several invocations busy, unless there would be more than these. */
+const MOST_COUNTERS = 2 ** 24;
 /** Places that one invocation walks at least. */
 const LEAST_CHUNK = 64;
 const WALKERS = 32;
@@ -64,7 +66,9 @@ export function stableOrder(input: Keys): Order {
 
 function countingPass({ keys, rows, n, kind, limit = 0, descending }: Keys, digit: Digit, before?: Tensor): Order & { starts: Tensor } {
   const { device } = keys;
-  const chunk = Math.max(LEAST_CHUNK, Math.ceil((rows * n * digit.bins) / MOST_COUNTERS));
+  const counters = rows * n * digit.bins; // with chunks of one place each
+  const good = Math.min(counters / GOOD_COUNTERS, n / 8);
+  const chunk = Math.ceil(Math.max(LEAST_CHUNK, good, counters / MOST_COUNTERS));
   const chunks = Math.ceil(n / chunk);
   const params = {
     ...digit,

@@ -19,7 +19,7 @@ export interface Sorted {
 /** Longest row that one workgroup sorts. */
 const SHORT_ROW = 2048;
 /** The same on software adapters, where workgroup memory gains nothing and long rows are better off with counting. */
-const SHORT_ROW_SOFTWARE = 512;
+const SHORT_ROW_SOFTWARE = 256;
 /** Most places that `smallest` finds: the chosen ones lie in workgroup memory. */
 const MOST_CHOSEN = 1024;
 /** Rows longer than this are cut into pieces, unless there are many rows. */
