@@ -114,6 +114,21 @@ fn logits_at(start: u32, at: vec4u) -> vec4f {
   return vec4f(logits[c.x], logits[c.y], logits[c.z], logits[c.w]);
 }
 
+/** True for NaN; comparing with itself does not tell on some drivers. */
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+/** exp of four; on some drivers the built-in hides NaN. */
+fn exp4(v: vec4f) -> vec4f {
+  return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+/** log of a sum of exponentials: NaN for NaN, which some drivers hide, and for 0, which is what a row of −∞ adds up to. */
+fn log_of_sum(sum: f32) -> f32 {
+  return select(log(sum), not_a_number(), is_nan(sum) || sum == 0.0);
+}
+
 fn is_class(wanted_class: i32) -> bool { return wanted_class >= 0 && wanted_class < i32(params.length); }
 
 @compute @workgroup_size(WORKGROUP)
@@ -134,14 +149,14 @@ fn forward(
     let v = logits_at(start, at);
     let higher = max(own, max(max(v.x, v.y), max(v.z, v.w)));
     own_sum *= select(exp(own - higher), 1.0, own == higher);
-    own_sum += added(select(vec4f(), exp(v - higher), inside(at)));
+    own_sum += added(select(vec4f(), exp4(v - higher), inside(at)));
     own = higher;
   }
   let greatest = row_max(own, local);
   let sum = row_sum(own_sum * exp(own - greatest), local);
   if (lane == 0u && wanted < params.rows) {
     let wanted_class = classes[row];
-    let log_sum = log(sum);
+    let log_sum = log_of_sum(sum);
     normalizer[row] = greatest + log_sum;
     if (wanted_class == params.ignored) {
       loss[row] = 0.0;
@@ -209,7 +224,7 @@ fn backward(
   let shift = saved_normalizer[row];
   for (var c = lane; c < params.length; c += 4u * LANES) {
     let at = places(c);
-    let p = exp(logits_at(start, at) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
+    let p = exp4(logits_at(start, at) - shift) - select(vec4f(), vec4f(1.0), vec4i(at) == vec4i(wanted_class));
     let g = select(p * scale, vec4f(), ignored);
     gradient[begin + at.x] = g.x;
     if (at.y < params.length) { gradient[begin + at.y] = g.y; }

@@ -46,6 +46,11 @@ fn extra_of(o: u32) -> u32 {
   //#end
 }
 
+/** True for NaN; comparing with itself does not tell on some drivers, and their exp hides it. */
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
 fn derivative(v: f32, o: u32) -> f32 {
   let slope = g[o];
   let result = y_of(o);
@@ -57,7 +62,7 @@ fn derivative(v: f32, o: u32) -> f32 {
   if (KIND == KIND_NORM_1) { return sign(v) * slope; }
   if (KIND == KIND_NORM_2) { return select(v / result * slope, 0.0, result == 0.0); }
   if (KIND == KIND_NORM_MAX) { return select(0.0, sign(v) * slope / f32(more), abs(v) == result); }
-  if (KIND == KIND_LOGSUMEXP) { return exp(v - result) * slope; }
+  if (KIND == KIND_LOGSUMEXP) { return select(exp(v - result), v - result, is_nan(v - result)) * slope; }
   if (more == 0u) { return slope * (result / v); }
   return select(0.0, slope * result, more == 1u && v == 0.0);
 }

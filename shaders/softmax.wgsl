@@ -119,6 +119,26 @@ fn added(v: vec4f) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
 }
 
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u; // a constant NaN would not compile
+  return bitcast<f32>(bits);
+}
+
+/** True for NaN; comparing with itself does not tell on some drivers. */
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+/** exp of four; on some drivers the built-in hides NaN. */
+fn exp4(v: vec4f) -> vec4f {
+  return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+/** log of a sum of exponentials: NaN for NaN, which some drivers hide, and for 0, which is what a row of −∞ adds up to. */
+fn log_of_sum(sum: f32) -> f32 {
+  return select(log(sum), not_a_number(), is_nan(sum) || sum == 0.0);
+}
+
 fn x_at(start: u32, at: vec4u) -> vec4f {
   let c = start + min(at, vec4u(params.length - 1u)) * params.inputStep;
   return vec4f(x[c.x], x[c.y], x[c.z], x[c.w]);
@@ -158,7 +178,7 @@ fn forward(
   for (var c = lane; c < n; c += 4u * LANES) {
     let at = places(c);
     let shifted = x_at(start.x, at) - shift;
-    let result = select(exp(shifted) / total, shifted - log_total, LOG);
+    let result = select(exp4(shifted) / total, shifted - log_total, LOG);
     let to = start.y + at * params.step;
     y[to.x] = result.x;
     if (at.y < n) { y[to.y] = result.y; }
@@ -189,7 +209,7 @@ fn backward(
     let at = places(c);
     let slope = dy_at(start.x, at);
     let result = y_at(start.y, at);
-    let g = select(result * (slope - total), slope - exp(result) * total, LOG);
+    let g = select(result * (slope - total), slope - exp4(result) * total, LOG);
     let to = start.y + at * params.step;
     dx[to.x] = g.x;
     if (at.y < n) { dx[to.y] = g.y; }

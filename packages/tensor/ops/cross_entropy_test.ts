@@ -200,6 +200,20 @@ describe("crossEntropy", () => {
     }
   });
 
+  it("gives NaN for a row of −∞ and for a row with NaN, as PyTorch, and in their gradients", async () => {
+    for (const family of families) {
+      device.family = family;
+      const rows = seededValues(8, [3, 33]).data;
+      rows.fill(-Infinity, 0, 33)[40] = NaN;
+      const logits = upload(nd([3, 33], rows));
+      logits.requiresGrad = true;
+      const losses = crossEntropy(logits, tensor(Int32Array.of(1, 2, 3)), { reduction: "none" });
+      losses.backward({ gradient: losses.onesLike() });
+      expect(Array.from(await losses.data(), Number.isNaN)).toEqual([true, true, false]);
+      expect(Array.from(await logits.grad!.data(), Number.isNaN).every((v, i) => v === i < 66)).toBe(true);
+    }
+  });
+
   it("takes more rows than a dispatch has invocations in one dimension", async () => {
     device.family = "portable";
     const rows = 64 * 65_535 + 65;

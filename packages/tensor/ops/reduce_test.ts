@@ -313,6 +313,9 @@ describe("reductions", () => {
     expect(Array.from(await rows.any(over).data())).toEqual([1, 1, 1, 1]);
     expect(Array.from(await rows.all(over).data())).toEqual([1, 1, 0, 0]);
     expect(await rows.sum().item()).toBeNaN();
+    const leaf = tensor([1, NaN], { requiresGrad: true });
+    leaf.logsumexp().backward();
+    expect(Array.from(await leaf.grad!.data())).toEqual([NaN, NaN]);
   });
 
   it("takes no deviation from E[x²] − E[x]²", async () => {

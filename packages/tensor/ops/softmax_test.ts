@@ -126,11 +126,16 @@ describe.each(["softmax", "logSoftmax"] as const)("%s", (name) => {
     }
   });
 
-  it("gives NaN for a row of −∞ and for a row with NaN, as PyTorch", async () => {
+  it("gives NaN for a row of −∞ and for a row with NaN, as PyTorch, and in their gradients", async () => {
     for (const family of families) {
       device.family = family;
-      for (const bad of [new Float32Array(33).fill(-Infinity), new Float32Array(33).fill(1, 0, 32).fill(NaN, 32)])
-        expect(Array.from(await ops[name].run(tensor(bad), 0).data()).every(Number.isNaN)).toBe(true);
+      for (const bad of [new Float32Array(33).fill(-Infinity), new Float32Array(33).fill(1, 0, 32).fill(NaN, 32)]) {
+        const x = tensor(bad, { requiresGrad: true });
+        const y = ops[name].run(x, 0);
+        y.backward({ gradient: upload(seededValues(5, [33])) });
+        expect(Array.from(await y.data()).every(Number.isNaN)).toBe(true);
+        expect(Array.from(await x.grad!.data()).every(Number.isNaN)).toBe(true);
+      }
     }
   });
 
