@@ -6,6 +6,7 @@ import {
   type HostTensor,
   noGrad,
   type OptimizerState,
+  type PlanCost,
   type StateDict,
   StepLR,
   type Tensor,
@@ -133,13 +134,16 @@ export class Trainer {
   /**
    * Mean losses over the first batches of a split; the same ones each time, so that evaluations can be compared. Batches larger than a
    * training step's go through in pieces of its size, so an evaluation needs no more memory than training does.
+   *
+   * @throws The reason of `signal`, if it asks to stop.
    */
-  async evaluate(split: Split): Promise<Evaluation> {
+  async evaluate(split: Split, options: { readonly signal?: AbortSignal } = {}): Promise<Evaluation> {
     const { batches, batchSize } = this.#evaluation;
     const total = { all: 0, count: 0, real: 0, realCount: 0 };
     for (let step = 0; step < batches; step++) {
       const batch = this.dataset.batch({ step, batchSize, split });
       for (let start = 0; start < batchSize; start += this.#batchSize) {
+        options.signal?.throwIfAborted();
         const rows = { start, end: Math.min(batchSize, start + this.#batchSize) };
         const sums = await this.#evaluate(...this.#inputs(batch, rows));
         total.all += await sums.all.item();
@@ -149,6 +153,11 @@ export class Trainer {
       }
     }
     return { loss: total.all / total.count, lossReal: total.real / total.realCount };
+  }
+
+  /** Compiles and plans a training step without taking it: what it costs beside the parameters, their gradients and moments. */
+  async prepare(): Promise<PlanCost> {
+    return this.#train.prepare(...this.#batch(this.#step));
   }
 
   /** Reads everything back that {@link restore} needs. Between runs only. */

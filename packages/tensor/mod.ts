@@ -1,5 +1,5 @@
 export { apply, applyAll, enableGrad, isGradEnabled, noGrad } from "./autograd/apply.ts";
-export { type CapturedStep, type CaptureOptions, capture, type StepInput, type StepOutput } from "./capture/capture.ts";
+export { type CapturedStep, type CaptureOptions, capture, type PlanCost, type StepInput, type StepOutput } from "./capture/capture.ts";
 export * from "./create.ts";
 export { Device } from "./device/device.ts";
 export { currentDevice, openDevice } from "./device/open.ts";

@@ -32,11 +32,19 @@ export interface CaptureOptions {
   readonly poison?: boolean;
 }
 
+/** What one run of a captured step costs: launches, and the memory of its inputs, outputs and temporaries. */
+export interface PlanCost {
+  readonly dispatches: number;
+  readonly bytes: number;
+}
+
 /** A captured step: call it like the step itself, but await it. */
 export interface CapturedStep<I extends readonly StepInput[], O> {
   (...inputs: I): Promise<O>;
+  /** Records, compiles and plans the step for inputs of these shapes, without running it. */
+  prepare(...inputs: I): Promise<PlanCost>;
   /** What the plan for the inputs used last costs, or undefined before the first run. */
-  plan(): { readonly dispatches: number; readonly bytes: number } | undefined;
+  plan(): PlanCost | undefined;
   /** Frees the plans' memory. */
   destroy(): void;
 }
@@ -78,7 +86,7 @@ export function capture<I extends readonly StepInput[], O extends StepOutput>(
   let latest: StepPlan | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
-  const runOnce = async (inputs: I): Promise<O> => {
+  const planFor = async (inputs: I): Promise<StepPlan> => {
     const device = options.device ?? currentDevice();
     const key = inputs.map((x) => `${x.dtype}${format(x.shape)}`).join();
     let plan = plans.get(key);
@@ -95,16 +103,20 @@ export function capture<I extends readonly StepInput[], O extends StepOutput>(
       plans.delete(oldest);
     }
     latest = plan;
-    return (await plan.run(inputs)) as O;
+    return plan;
   };
 
-  const run = (...inputs: I): Promise<O> => {
-    const result = turn.then(() => runOnce(inputs)); // one run at a time, in the order of the calls
+  /** One thing at a time, in the order of the calls. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work);
     turn = result.catch(() => {});
     return result;
   };
+  const run = (...inputs: I): Promise<O> => inTurn(async () => (await (await planFor(inputs)).run(inputs)) as O);
+  const costOf = ({ program }: StepPlan): PlanCost => ({ dispatches: program.dispatches, bytes: program.bytes });
   return Object.assign(run, {
-    plan: () => latest && { dispatches: latest.program.dispatches, bytes: latest.program.bytes },
+    prepare: (...inputs: I) => inTurn(async () => costOf(await planFor(inputs))),
+    plan: () => latest && costOf(latest),
     destroy: () => {
       for (const plan of plans.values()) plan.destroy();
       plans.clear();

@@ -230,4 +230,22 @@ describe("capture()", () => {
     const values = await Promise.all([1, 2, 3].map(async (v) => (await run(tensor([v]))).item()));
     expect(values).toEqual([1, 3, 6]);
   });
+
+  it("prepares a step without running it, and knows the memory that this takes", async () => {
+    const net = new Net(64);
+    const total = zeros([1]);
+    const run = capture((x: Tensor) => {
+      total.copyFrom(total.add(1));
+      return net.call(x).sum();
+    });
+    const [x] = batch(0, 512);
+    const before = device.stats();
+    const cost = await run.prepare(x);
+    const taken = device.stats().bytesCreated - before.bytesCreated;
+    expect(await total.item()).toBe(0);
+    expect(Math.abs(cost.bytes - taken)).toBeLessThan(0.05 * taken);
+    await run(x);
+    expect(await total.item()).toBe(1);
+    expect(run.plan()).toEqual(cost);
+  });
 });

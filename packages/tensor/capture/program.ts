@@ -29,7 +29,7 @@ export class Program {
   readonly #slots: GPUBuffer[];
   /** Everything bound that outlives the step: held here, or the collector would hand its memory to somebody else. */
   readonly #held: readonly Storage[];
-  /** Bytes of the temporaries' slots and of the lasting outputs and inputs. */
+  /** Bytes of the temporaries' slots, of the lasting outputs and inputs, and of the launches' parameters. */
   readonly bytes: number;
 
   /**
@@ -54,8 +54,6 @@ export class Program {
     for (const bytes of plan.slotBytes) device.pool.checkFits(bytes, "a temporary of the captured step");
     this.#slots = plan.slotBytes.map((bytes) => device.createBuffer(bytes, STORAGE | COPY_SRC | COPY_DST));
     const bufferOf = (storage: Storage): GPUBuffer => storage.buffer ?? this.#slots[plan.slotOf.get(storage.id)!]!;
-    this.bytes = plan.slotBytes.reduce((a, b) => a + b, 0) + [...lasting].reduce((sum, s) => sum + s.bytes, 0);
-
     // Commands with live parameters come first in the uniform buffer, so that one write refreshes them all.
     const withParams = commands.filter((c) => c.params.byteLength > 0);
     const ordered = [...withParams.filter((c) => c.live.length > 0), ...withParams.filter((c) => c.live.length === 0)];
@@ -65,6 +63,8 @@ export class Program {
     for (const [command, place] of places) new Uint8Array(this.#uniformBytes, place).set(new Uint8Array(command.params));
     this.#uniforms = device.createBuffer(this.#uniformBytes.byteLength, UNIFORM | COPY_DST);
     device.gpu.queue.writeBuffer(this.#uniforms, 0, this.#uniformBytes);
+    const temporaries = plan.slotBytes.reduce((a, b) => a + b, 0);
+    this.bytes = temporaries + [...lasting].reduce((sum, s) => sum + s.bytes, 0) + this.#uniformBytes.byteLength;
 
     for (const item of recording.items) {
       if ("effect" in item) {

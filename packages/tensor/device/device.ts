@@ -73,7 +73,7 @@ export class Device {
   readonly #uniforms: GPUBuffer;
   readonly #uniformBytes = new ArrayBuffer(UNIFORM_SLOTS * ALIGNMENT);
   readonly #groups = new Map<string, GPUBindGroup>();
-  readonly #counts = { dispatches: 0, submits: 0, bindGroups: 0, readbacks: 0, bytesUploaded: 0, buffers: 0 };
+  readonly #counts = { dispatches: 0, submits: 0, bindGroups: 0, readbacks: 0, bytesUploaded: 0, buffers: 0, bufferBytes: 0 };
 
   constructor(gpu: GPUDevice, about: { name: string; isSoftware: boolean; subgroupSize: number; family: KernelFamily }) {
     this.gpu = gpu;
@@ -101,9 +101,15 @@ export class Device {
 
   /** Counters of work done and memory held. */
   stats(): DeviceStats {
-    const { buffers, ...counts } = this.#counts;
+    const { buffers, bufferBytes, ...counts } = this.#counts;
     const pool = this.pool.stats();
-    return { ...pool, ...counts, buffersCreated: pool.buffersCreated + buffers, pipelines: this.pipelines.size };
+    return {
+      ...pool,
+      ...counts,
+      buffersCreated: pool.buffersCreated + buffers,
+      bytesCreated: pool.bytesCreated + bufferBytes,
+      pipelines: this.pipelines.size,
+    };
   }
 
   /** True while a step is being captured. */
@@ -220,6 +226,7 @@ export class Device {
   /** A buffer outside of the pool, counted. */
   createBuffer(size: number, usage: number): GPUBuffer {
     this.#counts.buffers++;
+    this.#counts.bufferBytes += size;
     return this.gpu.createBuffer({ size, usage });
   }
 

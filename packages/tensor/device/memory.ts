@@ -51,6 +51,8 @@ export interface PoolStats {
   readonly bytesPooled: number;
   readonly peakBytes: number;
   readonly buffersCreated: number;
+  /** Of all buffers created, those since destroyed included. */
+  readonly bytesCreated: number;
 }
 
 /** Hands out buffers by size class and keeps the returned ones. */
@@ -63,6 +65,7 @@ export class BufferPool {
   #pooled = 0;
   #peak = 0;
   #created = 0;
+  #createdBytes = 0;
   #sinceNudge = 0;
   /** Called before buffers are destroyed: no pending command may still use them. */
   readonly #beforeDestroy: () => void;
@@ -75,7 +78,13 @@ export class BufferPool {
   }
 
   stats(): PoolStats {
-    return { bytesInUse: this.#inUse, bytesPooled: this.#pooled, peakBytes: this.#peak, buffersCreated: this.#created };
+    return {
+      bytesInUse: this.#inUse,
+      bytesPooled: this.#pooled,
+      peakBytes: this.#peak,
+      buffersCreated: this.#created,
+      bytesCreated: this.#createdBytes,
+    };
   }
 
   /** A buffer for a storage; the storage's collection or release brings it back. Contents are arbitrary. */
@@ -87,6 +96,7 @@ export class BufferPool {
     else {
       buffer = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
       this.#created++;
+      this.#createdBytes += size;
     }
     this.#inUse += size;
     this.#peak = Math.max(this.#peak, this.#inUse);
