@@ -64,10 +64,14 @@ export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
   return leaf(full(shape, 1, options), options);
 }
 
-/** `start`, `start + step`, … up to but not including `end`. Integers give i32 unless a dtype is asked for. */
+/**
+ * `start`, `start + step`, … up to but not including `end`. Integers give i32 unless a dtype is asked for.
+ * @throws ShapeError for a range that never ends.
+ */
 export function arange(range: { start?: number; end: number; step?: number }, options: CreateOptions = {}): Tensor {
   const { start = 0, end, step = 1 } = range;
   const count = Math.max(0, Math.ceil((end - start) / step));
+  if (!Number.isSafeInteger(count)) throw new ShapeError(`arange: expected a range that ends but found ${start} to ${end} by ${step}`);
   const values = Array.from({ length: count }, (_, i) => start + i * step);
   return tensor(values, { dtype: values.every(Number.isInteger) ? "i32" : "f32", ...options, shape: [count] });
 }
