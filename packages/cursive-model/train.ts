@@ -106,7 +106,8 @@ export class Trainer {
   }
 
   /**
-   * Trains until `until` steps have been taken in all, or `signal` asks to stop; then every step taken has been reported.
+   * Trains until `until` steps have been taken in all, or `signal` asks to stop; then every step taken has been reported. Who leaves the
+   * loop instead misses one report: that of the step under way.
    */
   async *run(options: { readonly until: number; readonly signal?: AbortSignal }): AsyncGenerator<StepReport> {
     let waiting: { step: number; lr: number; loss: Tensor } | undefined;
