@@ -47,6 +47,10 @@ async function main() {
     say(USAGE);
     return 2;
   }
+  if (driver && process.platform !== "linux") {
+    say(`Expected Linux for the driver ${driver} but found ${process.platform}, where Dawn uses the system's own`);
+    return 1;
+  }
   process.env.PATH = [fileURLToPath(new URL("../node_modules/.bin", import.meta.url)), process.env.PATH].filter(Boolean).join(delimiter);
   // Here, and not as a command before this one: a shell that runs two commands would stand between a signal and the second.
   generateShaders();
