@@ -1,8 +1,10 @@
 import process from "node:process";
-import { TensorError } from "@cursive/tensor";
+import { ShaderError } from "@cursive/tensor";
 import { Command, CommanderError } from "commander";
+import { addConfigCommand } from "./commands/config.ts";
+import { addRunsCommand } from "./commands/runs.ts";
 import { addTrainCommand } from "./commands/train.ts";
-import { Interrupted, UsageError } from "./errors.ts";
+import { Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
 
 /**
  * The command line: runs one command and gives its exit code. 0 done, 1 failed, 2 wrong use, 130 interrupted.
@@ -17,9 +19,11 @@ export async function main(args: readonly string[]): Promise<number> {
     .description("Train a handwriting transformer on WebGPU and look inside it.")
     .exitOverride()
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(text) });
+    .configureOutput({ outputError: (text, write) => write(text.replace(/\n(?=\()/, " ")) }) // a suggestion on the same line
+    .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. DEBUG=1 shows where an error comes from.");
   addTrainCommand(program);
-  for (const command of program.commands) command.exitOverride().showSuggestionAfterError();
+  addRunsCommand(program);
+  addConfigCommand(program);
   try {
     if (args.length === 0) {
       program.outputHelp();
@@ -28,24 +32,18 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
-    return exitCodeOf(error);
+    const { message, exitCode } = describeError(error);
+    if (message !== undefined) console.error(message);
+    if (process.env.DEBUG && error instanceof Error) console.error(error.stack);
+    if (args.includes("--json") && exitCode !== 0) console.log(JSON.stringify({ event: "error", exitCode, message: oneLine(error) }));
+    return exitCode;
   }
 }
 
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has printed its line already
-  if (error instanceof Interrupted) {
-    console.error(error.message);
-    return 130;
-  }
-  if (error instanceof UsageError) {
-    console.error(`error: ${error.message}`);
-    return 2;
-  }
-  if (error instanceof TensorError) {
-    console.error(`error: ${error.message}`);
-    return 1;
-  }
-  console.error(error instanceof Error && process.env.DEBUG ? error.stack : `error: ${(error as Error).message}`);
-  return 1;
+function describeError(error: unknown): { message?: string; exitCode: number } {
+  if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : 2 }; // it has printed its line already
+  if (error instanceof Interrupted) return { message: error.message, exitCode: error.exitCode };
+  const isListed = error instanceof ShaderError || error instanceof RunFailed; // all shaders' errors, a line each
+  const message = `error: ${isListed ? error.message : oneLine(error)}`;
+  return { message, exitCode: error instanceof UsageError ? 2 : 1 };
 }

@@ -1,191 +1,204 @@
 import { resolve } from "node:path";
 import process from "node:process";
-import { type Evaluation, type StepReport, Trainer, Transformer } from "@cursive/cursive-model";
-import { openDevice } from "@cursive/tensor";
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { presets } from "../config/presets.ts";
+import { type Device, openDevice } from "@cursive/tensor";
+import { type Command, InvalidArgumentError } from "commander";
+import { addConfigOptions, type ConfigFlags, configFlagNames, configFromFlags } from "../config/config_options.ts";
+import type { Override } from "../config/overrides.ts";
+import { describeChanges, type ResolvedConfig, readConfigFile, resolveConfig } from "../config/resolve.ts";
 import type { RunConfig } from "../config/run_config.ts";
-import { Interrupted } from "../errors.ts";
-import { encodeCheckpoint, encodeModel, modelMetadata } from "../run/checkpoint.ts";
-import { openDataset } from "../run/data.ts";
+import { UsageError } from "../errors.ts";
+import { openData, type RunData } from "../run/data.ts";
+import { currentCommit, describeEnvironment, type Environment } from "../run/environment.ts";
+import { type Estimate, estimateRun } from "../run/estimate.ts";
+import { readJsonIfThere } from "../run/files.ts";
+import { findRun } from "../run/find_run.ts";
+import { listenForInterrupt } from "../run/interrupt.ts";
 import { RunFolder } from "../run/run_folder.ts";
-import { drawSamples } from "../run/samples.ts";
-import { clock, ProgressLine, short } from "../terminal/progress.ts";
+import { readStatus, statusNow } from "../run/status.ts";
+import { trainRun } from "../run/train_run.ts";
+import { Output } from "../terminal/output.ts";
+import { clock, megabytes } from "../terminal/progress.ts";
 
-interface TrainFlags {
-  readonly preset: keyof typeof presets;
-  readonly data?: string;
-  readonly steps?: number;
-  readonly batchSize?: number;
-  readonly lr?: number;
-  readonly seed?: number;
+interface TrainFlags extends ConfigFlags {
   readonly runs: string;
   readonly name?: string;
+  readonly resume?: true | string;
+  readonly dryRun?: true;
+  readonly timedSteps: number;
+  readonly json?: true;
+  readonly quiet?: true;
 }
 
 /** `train`: trains a model and leaves a run folder with metrics, checkpoints and pictures. */
 export function addTrainCommand(program: Command): void {
-  program
+  const command = program
     .command("train")
-    .description("Train a handwriting transformer; metrics, checkpoints and pictures of what it writes go into a new folder.")
-    .addOption(new Option("--preset <name>", "where the configuration starts").choices(Object.keys(presets)).default("tiny"))
-    .option("--data <file>", "train on a word bank (zip or JSON) instead of the built-in cursive")
-    .option("--steps <n>", "training steps", wholeNumber)
-    .option("--batch-size <n>", "sequences a step", wholeNumber)
-    .option("--lr <rate>", "learning rate", positive)
-    .option("--seed <n>", "names every random choice", wholeNumber)
+    .description("Train a handwriting transformer; metrics, checkpoints and pictures of what it writes go into a new folder.");
+  addConfigOptions(command)
+    .option("--resume [run]", "go on with a run where it was saved: a name, a number, a folder, or last")
     .option("--runs <folder>", "where run folders are made", "runs")
-    .option("--name <name>", "name of the run folder; default: the preset's")
+    .option("--name <name>", "name of the run folder, a number is added (default: the preset's)", folderName)
+    .option("--dry-run", "say what the run would take in parameters and memory, and train nothing")
+    .option("--timed-steps <n>", "with --dry-run: take some steps, to estimate the time", wholeNumber, 0)
+    .option("--json", "one JSON object a line on standard output; text for people goes to standard error")
+    .option("--quiet", "nothing but errors")
     .addHelpText("after", examples)
-    .action(async (flags: TrainFlags) => train(configure(flags), flags));
+    .action(async (flags: TrainFlags) => {
+      const output = new Output(flags);
+      if (flags.resume !== undefined) await resume(flags, output);
+      else if (flags.dryRun) await dryRun(await configFromFlags(flags), { output, timedSteps: flags.timedSteps });
+      else await start(await configFromFlags(flags), { flags, output });
+    });
 }
 
 const examples = `
+What a run does is its configuration: a preset, over it --config, over this --set, over this the other flags.
+\`config ls\` lists presets and keys, \`config show\` the whole of one. Ctrl-C saves and stops, twice stops at once.
+
 Examples:
   pnpm cli train                                  a small model on built-in cursive, minutes on two CPU cores
   pnpm cli train --data bigbank.json.zip          the same on a word bank of your own
-  pnpm cli train --preset reference --steps 5000  the PyTorch original's model and schedule`;
+  pnpm cli train --preset reference --dry-run     what the PyTorch original's configuration would take
+  pnpm cli train --set model.nLayer=4 --lr 3e-3   a preset with other values
+  pnpm cli train --config mine.json --name wide   values from a file, in runs/wide-001 or the next free number
+  pnpm cli train --resume                         go on with the last run, bit for bit as if it had not stopped
+  pnpm cli train --resume 7 --steps 6000          go on with run 7, and longer
+  pnpm cli train --json | jq .loss                for programs`;
 
-/** The preset with the flags applied. */
-function configure(flags: TrainFlags): RunConfig {
-  const base = presets[flags.preset];
-  // Captured ink has longer words than the built-in hand writes for the small preset.
-  const imported =
-    flags.data === undefined
-      ? {}
-      : { source: flags.data, maxLength: Math.max(base.data.maxLength, 256), contextLength: Math.max(base.data.contextLength, 16) };
-  return {
-    ...base,
-    steps: flags.steps ?? base.steps,
-    seed: flags.seed ?? base.seed,
-    data: { ...base.data, ...imported },
-    training: { ...base.training, batchSize: flags.batchSize ?? base.training.batchSize, lr: flags.lr ?? base.training.lr },
-  };
-}
-
-async function train(config: RunConfig, flags: TrainFlags): Promise<void> {
-  const dataset = await openDataset(config);
+/** Trains in a new folder. */
+async function start(resolved: ResolvedConfig, { flags, output }: { flags: TrainFlags; output: Output }): Promise<void> {
+  const { config, changes } = resolved;
+  output.say(`config   preset ${config.preset}${changes.length > 0 ? ", changed:" : ""}`);
+  for (const line of describeChanges(changes)) output.say(`           ${line}`);
+  const data = await openData(config);
   const device = await openDevice();
-  const { tokenizer } = dataset;
-  const model = new Transformer(
-    {
-      ...config.model,
-      blockSize: dataset.maxLength,
-      contextBlockSize: dataset.contextLength,
-      vocabSize: tokenizer.vocabSize,
-      contextVocabSize: tokenizer.contextVocabSize,
-    },
-    { seed: config.seed },
-  );
-  const folder = await RunFolder.create(resolve(flags.runs), flags.name ?? config.preset);
-  await folder.write("config.json", `${JSON.stringify(config, null, 2)}\n`);
-  console.log(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
-  console.log(`data     ${dataset.words.train.length} words to train on, ${dataset.words.test.length} held out`);
-  console.log(`model    ${model.parameterCount().toLocaleString("en")} parameters`);
-  console.log(`run      ${folder.path}`);
-
-  const line = new ProgressLine();
-  const { training } = config;
-  const trainer = new Trainer(model, {
-    ...training,
-    maxGradNorm: training.maxGradNorm ?? undefined,
-    dataset,
-    onCompile: (done, total) => line.update(`compiling shaders ${done}/${total}`),
-  });
-  const interruption = listenForInterrupt();
-  const metadata = modelMetadata(model, tokenizer);
-  let best = Number.POSITIVE_INFINITY;
-  let last: Evaluation | undefined;
-
-  const settle = async (): Promise<void> => {
-    last = await trainer.evaluate("test");
-    const state = await trainer.state();
-    await folder.write("checkpoints/last.safetensors", encodeCheckpoint(state, metadata));
-    if (last.loss < best) {
-      best = last.loss;
-      await folder.write("checkpoints/best.safetensors", encodeModel(state, metadata));
-    }
-    const sheet = await drawSamples(model, { ...config.samples, tokenizer, seed: config.seed, maxTokens: dataset.maxLength });
-    const path = await folder.write(`samples/step-${String(trainer.step).padStart(6, "0")}.svg`, sheet);
-    await folder.record({ step: trainer.step, testLoss: last.loss, testLossReal: last.lossReal });
-    line.note(`step ${trainer.step}  test loss ${last.loss.toFixed(3)} (${last.lossReal.toFixed(3)} without padding)  ${path}`);
+  const environment = await describeEnvironment(device, { seed: config.seed, dataHash: data.hash });
+  const files = {
+    "config.json": json(config),
+    "env.json": json(environment),
+    "status.json": statusNow({ state: "running", step: 0, steps: config.steps }),
   };
-
-  const start = performance.now();
-  const tokensPerStep = training.batchSize * dataset.maxLength;
-  const speed = new Speed();
-  while (trainer.step < config.steps && !interruption.signal.aborted) {
-    const until = Math.min(config.steps, trainer.step + training.evaluateEvery - (trainer.step % training.evaluateEvery));
-    for await (const report of trainer.run({ until, signal: interruption.signal })) {
-      const milliseconds = speed.add(report.milliseconds);
-      await folder.record({ ...report, tokensPerSecond: Math.round((1000 * tokensPerStep) / report.milliseconds) });
-      line.update(status(report, { config, milliseconds, tokensPerStep, last }));
-    }
-    await settle();
+  const folder = await RunFolder.create(resolve(flags.runs), { name: flags.name ?? config.preset, files });
+  output.event("start", { run: folder.name, path: folder.path, config, changes, environment });
+  try {
+    await train(config, { data, device, folder, output });
+  } finally {
+    await folder.release();
   }
-  line.stop();
-  interruption.stop();
-  const took = clock((performance.now() - start) / 1000);
-  if (interruption.signal.aborted)
-    throw new Interrupted(`interrupted at step ${trainer.step} after ${took}; everything up to it is saved in ${folder.path}`);
-  console.log(`done     ${trainer.step} steps in ${took}, best test loss ${best.toFixed(3)}`);
 }
 
-function status(
-  report: StepReport,
-  about: { config: RunConfig; milliseconds: number; tokensPerStep: number; last: Evaluation | undefined },
-): string {
-  const { config, milliseconds, tokensPerStep, last } = about;
-  const parts = [
-    `step ${report.step}/${config.steps}`,
-    `loss ${report.loss.toFixed(3)}${last ? ` (test ${last.loss.toFixed(3)})` : ""}`,
-    `${short((1000 * tokensPerStep) / milliseconds)} tokens/s`,
-    `${milliseconds.toFixed(0)} ms`,
-    `lr ${report.lr.toPrecision(2)}`,
-    `ETA ${clock(((config.steps - report.step) * milliseconds) / 1000)}`,
+/** Goes on with a run. */
+async function resume(flags: TrainFlags, output: Output): Promise<void> {
+  const stray = [...configFlagNames.filter((name) => name !== "steps"), "name", "dryRun"].find((name) => flags[name] !== undefined);
+  if (stray !== undefined) {
+    throw new UsageError(
+      `Expected no --${kebabCase(stray)} with --resume but found it: a run goes on with its own configuration; start a new one to change it`,
+    );
+  }
+  const run = await findRun(resolve(flags.runs), flags.resume === true ? "last" : flags.resume!);
+  const folder = await RunFolder.open(run.path);
+  try {
+    const saved = await readConfigFile(folder.file("config.json"));
+    const steps = flags.steps as Override | undefined;
+    const { config } = resolveConfig(saved.preset ?? "tiny", [...saved.overrides, ...(steps ? [steps] : [])]);
+    const status = await readStatus(run.path);
+    if (status && config.steps < status.step)
+      throw new UsageError(`Expected --steps from ${status.step}, which run ${run.name} has taken, but found ${config.steps}`);
+    if (status?.state === "finished" && status.step === config.steps) {
+      output.say(`${run.name} has finished: ${status.step} steps; \`--steps N\` makes it go on`);
+      return;
+    }
+    if (steps) await folder.write("config.json", json(config));
+    const data = await openData(config);
+    const device = await openDevice();
+    await noteResumption(folder, { data, device, output, step: status?.step ?? 0 });
+    output.event("resume", { run: folder.name, path: folder.path, config });
+    await train(config, { data, device, folder, output });
+  } finally {
+    await folder.release();
+  }
+}
+
+/** Adds a line to `env.json`. @throws UsageError if the run began with other data. */
+async function noteResumption(folder: RunFolder, about: { data: RunData; device: Device; output: Output; step: number }): Promise<void> {
+  const { data, device, output, step } = about;
+  const environment = (await readJsonIfThere(folder.file("env.json"))) as Environment | undefined;
+  if (!environment) return;
+  if (environment.dataHash !== data.hash) {
+    throw new UsageError(`Expected the words that ${folder.name} began with but found others: its word bank has changed since`);
+  }
+  if (environment.adapter?.name !== device.name) {
+    output.warn(`note: this run began on ${environment.adapter?.name}; on another adapter its numbers differ in the last bits`);
+  }
+  const resumption = { at: new Date().toISOString(), step, node: process.version, adapter: device.name, commit: await currentCommit() };
+  await folder.write("env.json", json({ ...environment, resumed: [...(environment.resumed ?? []), resumption] }));
+}
+
+async function train(config: RunConfig, about: { data: RunData; device: Device; folder: RunFolder; output: Output }): Promise<void> {
+  const { data, device, folder, output } = about;
+  const interruption = listenForInterrupt((text) => output.warn(text));
+  const began = performance.now();
+  describe(config, about);
+  output.say(`run      ${folder.path}`);
+  try {
+    const { step, best } = await trainRun({ config, data, device, folder, output, signal: interruption.signal });
+    const seconds = (performance.now() - began) / 1000;
+    output.event("end", { state: "finished", step, best, seconds });
+    output.say(`done     ${step} steps in ${clock(seconds)}, best test loss ${best.toFixed(3)}`);
+  } finally {
+    interruption.stop();
+  }
+}
+
+function describe({ data }: RunConfig, { data: { dataset }, device, output }: { data: RunData; device: Device; output: Output }): void {
+  const { train, test } = dataset.words;
+  output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
+  output.say(`data     ${data.source}: ${train.length} words to train on, ${test.length} held out`);
+}
+
+/** Says what a run would take. */
+async function dryRun(resolved: ResolvedConfig, { output, timedSteps }: { output: Output; timedSteps: number }): Promise<void> {
+  const { config, changes } = resolved;
+  const data = await openData(config);
+  const device = await openDevice();
+  const estimate = await estimateRun(config, { data, timedSteps, say: (text) => output.progress(text) });
+  output.endProgress();
+  output.say(`config   preset ${config.preset}${changes.length > 0 ? ", changed:" : ""}`);
+  for (const line of describeChanges(changes)) output.say(`           ${line}`);
+  describe(config, { data, device, output });
+  output.result({ event: "estimate", config, changes, adapter: device.name, ...estimate }, describeEstimate(config, estimate).join("\n"));
+}
+
+function describeEstimate(config: RunConfig, estimate: Estimate): string[] {
+  const { bytes, parameters, tokensPerStep, dispatches, seconds, millisecondsPerStep } = estimate;
+  const time =
+    seconds === undefined
+      ? "not timed: --timed-steps 5 takes a few steps to see"
+      : `${clock(seconds)} for ${config.steps} steps of ${millisecondsPerStep!.toFixed(0)} ms, evaluations and samples not counted`;
+  return [
+    `model    ${parameters.toLocaleString("en")} parameters`,
+    `step     ${tokensPerStep.toLocaleString("en")} tokens, ${dispatches} dispatches`,
+    `memory   ${megabytes(bytes.total)}: parameters ${megabytes(bytes.parameters)}, gradients ${megabytes(bytes.gradients)}, ` +
+      `moments ${megabytes(bytes.moments)}, a captured step ${megabytes(bytes.step)}`,
+    `time     ${time}`,
   ];
-  return parts.join("  ");
 }
 
-/** Mean time of the latest steps: the first ones compile shaders and would spoil an average over all. */
-class Speed {
-  readonly #recent: number[] = [];
-
-  add(milliseconds: number): number {
-    this.#recent.push(milliseconds);
-    if (this.#recent.length > 50) this.#recent.shift();
-    const sorted = this.#recent.toSorted((a, b) => a - b);
-    return sorted[sorted.length >> 1]!;
-  }
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** Ctrl-C once: finish the step, save, and leave. Twice: leave at once. */
-function listenForInterrupt(): { signal: AbortSignal; stop: () => void } {
-  const controller = new AbortController();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(130);
-    console.error("\ninterrupted: saving (once more to leave at once)");
-    controller.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return {
-    signal: controller.signal,
-    stop: () => {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
-    },
-  };
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError(`Expected a whole number but found '${text}'.`);
-  return value;
+function folderName(given: string): string {
+  if (!/^[\w][\w.-]*$/.test(given))
+    throw new InvalidArgumentError(`Expected a name of letters, digits, ".", "_" and "-" but found "${given}".`);
+  return given;
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError(`Expected a number above 0 but found '${text}'.`);
-  return value;
+function wholeNumber(given: string): number {
+  if (!/^\d{1,6}$/.test(given)) throw new InvalidArgumentError(`Expected a whole number but found "${given}".`);
+  return Number(given);
 }

@@ -10,7 +10,8 @@ import {
   WordDataset,
 } from "@cursive/cursive-model";
 import type { RunConfig } from "../config/run_config.ts";
-import { UsageError } from "../errors.ts";
+import { oneLine, UsageError } from "../errors.ts";
+import { hashWords } from "./environment.ts";
 
 const augmentations: Readonly<Record<RunConfig["data"]["augmentation"], AugmentationRanges | false>> = {
   default: defaultAugmentation,
@@ -18,9 +19,32 @@ const augmentations: Readonly<Record<RunConfig["data"]["augmentation"], Augmenta
   none: false,
 };
 
-/** The data set that a configuration describes. @throws UsageError for a file that is not there or is no word bank. */
-export async function openDataset({ data, seed }: RunConfig): Promise<WordDataset> {
-  const words = data.source === "cursive" ? writtenWords(data, seed) : await importedWords(data.source);
+/** Words and what names them. */
+export interface RunData {
+  readonly dataset: WordDataset;
+  /** SHA-256 of all words, see {@link hashWords}. */
+  readonly hash: string;
+}
+
+/** The data that a configuration describes. @throws UsageError for a file that is not there, is no word bank, or has too few words. */
+export async function openData(config: RunConfig): Promise<RunData> {
+  const words = await openWords(config);
+  try {
+    return { dataset: makeDataset(words, config), hash: hashWords(words) };
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`${config.data.source}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The words that a configuration names. @throws UsageError for a file that is not there or is no word bank. */
+export async function openWords({ data, seed }: Pick<RunConfig, "data" | "seed">): Promise<Word[]> {
+  const { source, words, characters, letters } = data;
+  return source === "cursive" ? makeWords({ count: words, seed, characters, letters }) : importedWords(source);
+}
+
+/** Examples of words, as a configuration wants them. @throws RangeError if the words do not suit it. */
+export function makeDataset(words: readonly Word[], { data, seed }: Pick<RunConfig, "data" | "seed">): WordDataset {
   return new WordDataset(words, {
     tokenizer: new StrokeTokenizer({ bins: data.bins, decode: "centre" }),
     seed,
@@ -31,14 +55,10 @@ export async function openDataset({ data, seed }: RunConfig): Promise<WordDatase
   });
 }
 
-function writtenWords({ words, characters, letters }: RunConfig["data"], seed: number): Word[] {
-  return makeWords({ count: words, seed, characters, letters });
-}
-
 async function importedWords(path: string): Promise<Word[]> {
   try {
     return await readWordBank(await readFile(path));
   } catch (error) {
-    throw new UsageError(`Expected a word bank (zip or JSON) at ${path} but found: ${(error as Error).message}`);
+    throw new UsageError(`Expected a word bank (zip or JSON) at ${path} but found: ${oneLine(error)}`);
   }
 }

@@ -6,11 +6,15 @@ const LINE_SECONDS = 10;
 
 /** One line that says where long work stands: redrawn in place on a terminal, printed now and then into a file. */
 export class ProgressLine {
+  readonly #stream: NodeJS.WriteStream;
   readonly #spinner: Ora | undefined;
-  #printed = 0;
+  #printed = Number.NEGATIVE_INFINITY;
 
-  constructor() {
-    if (process.stdout.isTTY) this.#spinner = ora({ stream: process.stdout, discardStdin: false }).start();
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    // A terminal that has no width yet (some supervisors' are so) cannot tell how many lines to take away.
+    const redraws = stream.isTTY && stream.columns > 0 && process.env.TERM !== "dumb" && !process.env.CI;
+    if (redraws) this.#spinner = ora({ stream, discardStdin: false, color: process.env.NO_COLOR ? false : "cyan" }).start();
   }
 
   /** Shows how things stand. */
@@ -18,19 +22,20 @@ export class ProgressLine {
     if (this.#spinner) this.#spinner.text = text;
     else if (performance.now() - this.#printed > LINE_SECONDS * 1000) {
       this.#printed = performance.now();
-      console.log(text);
+      this.#stream.write(`${text}\n`);
     }
   }
 
   /** Prints a line that stays. */
   note(text: string): void {
-    if (!this.#spinner) {
-      console.log(text);
-      return;
-    }
-    this.#spinner.stop();
-    console.log(text);
-    this.#spinner.start();
+    this.pause(() => this.#stream.write(`${text}\n`));
+  }
+
+  /** Takes the line away while something else is printed. */
+  pause(print: () => void): void {
+    this.#spinner?.stop();
+    print();
+    this.#spinner?.start();
   }
 
   /** Ends the line. */
@@ -52,4 +57,11 @@ export function short(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)}M`;
   if (value >= 1e4) return `${Math.round(value / 1e3)}k`;
   return value >= 1e3 ? `${(value / 1e3).toFixed(1)}k` : String(Math.round(value));
+}
+
+/** `812 B`, `1.4 MB`. */
+export function megabytes(bytes: number): string {
+  if (bytes < 1e3) return `${bytes} B`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }
