@@ -19,8 +19,8 @@ export function isEarlyStep(step: number): boolean {
 }
 
 /** Where the sheet of a step lies in a run's folder. */
-export function samplesName(step: number): string {
-  return `samples/step-${String(step).padStart(6, "0")}.svg`;
+export function samplesName(step: number, format: "svg" | "png" = "svg"): string {
+  return `samples/step-${String(step).padStart(6, "0")}.${format}`;
 }
 
 /** What {@link drawSamples} wants besides the configuration. */

@@ -2,11 +2,13 @@ import type { Evaluation, StepReport, Trainer } from "@cursive/cursive-model";
 import { type Device, ShaderError } from "@cursive/tensor";
 import type { RunConfig } from "../config/run_config.ts";
 import { explainFailure, Interrupted, oneLine, RunFailed } from "../errors.ts";
+import { svgToPng } from "../ink/png.ts";
 import type { Output } from "../terminal/output.ts";
 import { buildTrainer } from "./build_trainer.ts";
 import { firstNotFinite, modelMetadata } from "./checkpoint.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import type { RunData } from "./data.ts";
+import { readIfThere } from "./files.ts";
 import { MetricsFile, readMetrics } from "./metrics.ts";
 import { findNotFinite } from "./not_finite.ts";
 import type { RunFolder } from "./run_folder.ts";
@@ -217,16 +219,20 @@ class Session {
   async #draw(isCut: boolean): Promise<void> {
     const { config, data, folder, output, signal } = this.#options;
     const { step, model } = this.#trainer;
-    const name = samplesName(step);
-    if (await folder.has(name)) return;
+    const [name, pngName] = [samplesName(step), samplesName(step, "png")];
+    if (await folder.has(pngName)) return;
     output.progress(`step ${step}/${config.steps}  drawing samples`);
     const about = { ...config.samples, tokenizer: data.dataset.tokenizer, seed: config.seed, isCut, signal };
-    const sheet = await drawSamples(model, about).catch((error) => {
-      throw error instanceof RangeError && error.message.includes("NaN") ? new NotFinite(step, "NaN among a sample's logits") : error;
-    });
+    const draw = (): Promise<string> =>
+      drawSamples(model, about).catch((error) => {
+        throw error instanceof RangeError && error.message.includes("NaN") ? new NotFinite(step, "NaN among a sample's logits") : error;
+      });
+    const drawn = await readIfThere(folder.file(name)); // by a run that was killed before it wrote the PNG
+    const sheet = drawn?.toString("utf8") ?? (await draw());
     const path = await folder.write(name, sheet);
-    output.event("samples", { step, path });
-    output.say(`step ${step}  samples ${path}`);
+    const png = await folder.write(pngName, await svgToPng(sheet));
+    output.event("samples", { step, path, png });
+    output.say(`step ${step}  samples ${png}`);
   }
 
   /** Saves the state of this step, unless it is saved. @throws NotFinite instead of saving what no run could go on from. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { type Device, OutOfMemoryError, openDevice } from "@cursive/tensor";
@@ -46,8 +46,21 @@ describe("trainRun()", () => {
     const rows = await measured(folder);
     expect(rows.map((row) => (row as MetricsRow).step)).toEqual([1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12, 12]);
     expect(readdirSync(folder.file("checkpoints")).sort()).toEqual(["best.safetensors", "last.safetensors", "previous.safetensors"]);
-    expect(readdirSync(folder.file("samples"))).toEqual(["step-000001.svg", "step-000006.svg", "step-000010.svg", "step-000012.svg"]);
+    const pictures = ["step-000001", "step-000006", "step-000010", "step-000012"].flatMap((name) => [`${name}.png`, `${name}.svg`]);
+    expect(readdirSync(folder.file("samples")).sort()).toEqual(pictures);
     expect(await readStatus(folder.path)).toMatchObject({ state: "finished", step: 12, steps: 12 });
+  });
+
+  it("draws both pictures of a step again where it was killed before or between them", async () => {
+    using parent = temporaryFolder();
+    const folder = await straight(parent.path, miniConfig());
+    const pictures = ["samples/step-000012.svg", "samples/step-000012.png"].map((name) => folder.file(name));
+    const wanted = pictures.map((path) => readFileSync(path));
+    for (const lost of [pictures.slice(1), pictures]) {
+      for (const path of lost) rmSync(path);
+      await trainMini(miniConfig(), { device, folder });
+      expect(pictures.map((path) => readFileSync(path))).toEqual(wanted);
+    }
   });
 
   it("goes on bit for bit wherever it was interrupted, with the metrics of a run that was not", async () => {
