@@ -1,4 +1,4 @@
-import type { Rng } from "@cursive/tensor";
+import { portableCos, portableSin, type Rng } from "@cursive/tensor";
 import { downsample, simplify } from "./downsample.ts";
 import type { Point } from "./word.ts";
 
@@ -67,8 +67,8 @@ export function drawAugmentation(rng: Rng, ranges: AugmentationRanges): Augmenta
  */
 export function augment(points: readonly Point[], draws: Augmentation): Point[] {
   const { shear = 0, scaleX = 1, scaleY = 1, rotation = 0 } = draws;
-  const cos = Math.cos((rotation * Math.PI) / 180);
-  const sin = Math.sin((rotation * Math.PI) / 180);
+  const cos = portableCos((rotation * Math.PI) / 180);
+  const sin = portableSin((rotation * Math.PI) / 180);
   // Down-sampling looks at no coordinate, so it may go first and spare the work on what it drops.
   const kept = draws.downsample === undefined ? points : downsample(points, draws.downsample);
   const moved = kept.map((point): Point => {

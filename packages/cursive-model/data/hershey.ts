@@ -1,4 +1,4 @@
-import type { Rng } from "@cursive/tensor";
+import { portableSin, type Rng } from "@cursive/tensor";
 import { type Glyph, type GlyphKind, type GridPoint, hersheyGlyphs } from "./hershey_glyphs.ts";
 import type { Point, Word } from "./word.ts";
 
@@ -67,7 +67,7 @@ export function writeCursive(text: string, options: CursiveOptions): Word {
   for (const stroke of strokes) {
     const line = evenlySpaced(rounded(stroke), spacing);
     for (const [x, up] of line) {
-      const wave = hand.wave.height * Math.sin(hand.wave.frequency * x + hand.wave.phase);
+      const wave = hand.wave.height * portableSin(hand.wave.frequency * x + hand.wave.phase);
       points.push([x, -(up + hand.drift * x + wave), 1]);
     }
     const [x, y] = points.at(-1)!;
@@ -201,7 +201,8 @@ function rounded(corners: readonly GridPoint[]): GridPoint[] {
 function evenlySpaced(line: readonly GridPoint[], spacing: number): GridPoint[] {
   const reached = [0]; // length of the line up to each of its points
   for (let i = 1; i < line.length; i++) {
-    reached.push(reached[i - 1]! + Math.hypot(line[i]![0] - line[i - 1]![0], line[i]![1] - line[i - 1]![1]));
+    const [dx, dy] = [line[i]![0] - line[i - 1]![0], line[i]![1] - line[i - 1]![1]];
+    reached.push(reached[i - 1]! + Math.sqrt(dx * dx + dy * dy)); // not hypot, which differs between engines
   }
   const total = reached.at(-1)!;
   const steps = Math.max(1, Math.round(total / spacing));

@@ -1,4 +1,4 @@
-import { createRng, type Rng } from "@cursive/tensor";
+import { createRng, portableExp, portableLog, type Rng } from "@cursive/tensor";
 import { cursiveCharacters, writeCursive } from "./hershey.ts";
 import type { Word } from "./word.ts";
 
@@ -25,6 +25,9 @@ const letterFrequency: Readonly<Record<string, number>> = {
   m: 2.4, w: 2.4, f: 2.2, g: 2, y: 2, p: 1.9, b: 1.5, v: 1, k: 0.8, j: 0.15, x: 0.15, q: 0.1, z: 0.07,
 };
 const evenness = 0.35;
+const letterWeights: ReadonlyMap<string, number> = new Map(
+  Object.entries(letterFrequency).map(([letter, percent]) => [letter, portableExp(evenness * portableLog(percent))]),
+);
 const vowels = "aeiou";
 const openingMarks = "(\"'";
 const closingMarks = ".,!?)\"'";
@@ -114,7 +117,7 @@ function drawLetters(rng: Rng, letters: readonly string[], length: number): stri
 }
 
 function letterWeight(letter: string): number {
-  return letterFrequency[letter.toLowerCase()]! ** evenness;
+  return letterWeights.get(letter.toLowerCase())!;
 }
 
 /** One of several, in proportion to their weights. */

@@ -1,3 +1,5 @@
+import { portableExp, portableLog } from "@cursive/tensor";
+
 /**
  * NumPy's spacings and bins, in float64 and in NumPy's order of operations: token indices depend on the last bit of an edge
  * (`linspace(-π, π, 151)[75]` is -4.4e-16, so that an angle of exactly 0 falls above it).
@@ -11,9 +13,12 @@ export function linspace(start: number, stop: number, count: number): Float64Arr
   return values;
 }
 
-/** `numpy.geomspace(start, stop, count)`: powers of ten at evenly spaced exponents, with both ends themselves. */
+/**
+ * `numpy.geomspace(start, stop, count)`: powers of one ratio, with both ends themselves. NumPy's own last bits vary with its version; these
+ * are the same everywhere.
+ */
 export function geomspace(start: number, stop: number, count: number): Float64Array {
-  const values = linspace(Math.log10(start), Math.log10(stop), count).map((exponent) => 10 ** exponent);
+  const values = linspace(0, portableLog(stop / start), count).map((exponent) => start * portableExp(exponent));
   if (count > 0) values[0] = start;
   if (count > 1) values[count - 1] = stop;
   return values;

@@ -1,3 +1,4 @@
+import { portableAtan2, portableCos, portableSin } from "@cursive/tensor";
 import { binOf } from "./numpy.ts";
 import { type StrokeBins, type StrokeBinsName, strokeBins } from "./stroke_bins.ts";
 import type { Point } from "./word.ts";
@@ -183,7 +184,7 @@ export class StrokeTokenizer {
         const radii = this.#radiusValues;
         const pen = token < radii.length ? 1 : 0;
         const radius = radii[token % radii.length]!;
-        const to: [number, number] = [x + radius * Math.cos(theta), y + radius * Math.sin(theta)];
+        const to: [number, number] = [x + radius * portableCos(theta), y + radius * portableSin(theta)];
         segments.push({ from: [x, y], to, pen, drawn: pen === 1 && lastPen === 1, thetaIndex, radiusIndex: i, malformed: false });
         [x, y, lastPen, thetaIndex] = [...to, pen, null];
       }
@@ -256,7 +257,7 @@ export class StrokeTokenizer {
     const length = Math.sqrt(dx * dx + dy * dy);
     if (!Number.isFinite(length)) throw new RangeError(`Expected finite coordinates but found a movement by ${dx}, ${dy}`);
     const { theta, radius } = this.bins;
-    tokens[at] = this.firstThetaToken + Math.max(0, binOf(Math.atan2(dy, dx), theta));
+    tokens[at] = this.firstThetaToken + Math.max(0, binOf(portableAtan2(dy, dx), theta));
     tokens[at + 1] = Math.max(0, binOf(length, radius)) + (pen === 0 ? radius.length : 0);
   }
 }

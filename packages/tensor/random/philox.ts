@@ -8,7 +8,11 @@
  * - uniform: `(word >>> 8) * 2⁻²⁴`, which f32 holds exactly, in [0, 1);
  * - normal, from the lane's pair (words 0 and 1, or 2 and 3) by Box–Muller: with `u1 = 1 - uniform(first)` in (0, 1] and
  *   `u2 = uniform(second)`, the even lane is `sqrt(-2 ln u1) cos(2π u2)` and the odd lane `sqrt(-2 ln u1) sin(2π u2)`.
+ *
+ * On the host every bit of both is the same in all runtimes.
  */
+
+import { portableCos, portableLog, portableSin } from "./portable_math.ts";
 
 /** Names one stream of random numbers among 2⁶⁴. Two 32-bit words. */
 export type PhiloxKey = readonly [number, number];
@@ -92,9 +96,9 @@ function unitInterval(word: number): number {
 
 /** A pair of independent standard normals from two random words (Box and Muller 1958), in float64. At most 5.77 in size. */
 function boxMuller(first: number, second: number): [number, number] {
-  const radius = Math.sqrt(-2 * Math.log(1 - unitInterval(first)));
+  const radius = Math.sqrt(-2 * portableLog(1 - unitInterval(first)));
   const angle = 2 * Math.PI * unitInterval(second);
-  return [radius * Math.cos(angle), radius * Math.sin(angle)];
+  return [radius * portableCos(angle), radius * portableSin(angle)];
 }
 
 /** Where a run of elements starts. */

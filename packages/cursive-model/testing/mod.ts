@@ -1,0 +1,1 @@
+export * from "./draws_digest.ts";
