@@ -1,6 +1,6 @@
 export { apply, applyAll, enableGrad, isGradEnabled, noGrad } from "./autograd/apply.ts";
-export type { GradientContext, Op } from "./autograd/node.ts";
 export { type GradientHook, gradientHook } from "./autograd/gradient_hook.ts";
+export type { GradientContext, Op } from "./autograd/node.ts";
 export { type CapturedStep, type CaptureOptions, capture, type PlanCost, type StepInput, type StepOutput } from "./capture/capture.ts";
 export * from "./create.ts";
 export { Device } from "./device/device.ts";
@@ -14,6 +14,7 @@ export * from "./nn/layers.ts";
 export * from "./nn/module.ts";
 export { nearest } from "./nn/nearest.ts";
 export { Parameter } from "./nn/parameter.ts";
+export { type KeyValue, KeyValueCache, type KeyValueCacheOptions } from "./ops/attention/key_value_cache.ts";
 export { type AttentionOptions, scaledDotProductAttention } from "./ops/attention.ts";
 export { full } from "./ops/copy.ts";
 export { type CrossEntropyOptions, crossEntropy, type Reduction } from "./ops/cross_entropy.ts";

@@ -2,6 +2,179 @@
 
 /** The WGSL source of every kernel family, by the name of its file. */
 export const shaders = {
+  attention_cached: `// attention_cached — attention of one query a head to keys and values that were kept (a KV cache): what decoding does for every token.
+//
+//   result = Σ_j softmax_j(scale q · k_j) v_j
+//
+// over the rows j < length of the cache. OWN: the query's own key and value come along; they are attended to as well, and put into the cache
+// as row \`length\`, which nobody reads in this dispatch.
+//
+// query, ownKey, ownValue, result [heads, 1, D]; \`heads\` are all leading axes, walked as (outer, inner). A tensor lies in its storage as a
+// vec4u says: offset, outer stride, inner stride, unused, in elements; its last axis has stride 1.
+// keys, values [heads, capacity, 4 ceil(D / 4)] dense; their elements beyond D are 0.
+//
+// A workgroup has a head. Each lane walks every LANES-th row with an online softmax of its own (Milakov and Gimelshein, arXiv 1805.02867);
+// in the end these are put together in a tree. Rows are kept in private arrays of D4 vec4.
+// UNROLL: D4 is exactly ceil(D / 4), and loops over it are unrolled into registers. Without, one pipeline serves every D up to 4 D4.
+// Dispatch: heads workgroups, folded into x and y.
+
+const D4 = 4u; //#param
+const LANES = 8u; //#param
+const UNROLL = true; //#param
+const OWN = true; //#param
+
+struct Params {
+  heads: u32,
+  inner: u32,
+  capacity: u32,
+  length: u32,
+  headSize: u32,
+  scale: f32,
+  queryLayout: array<vec4u, 1>,
+  ownKeyLayout: array<vec4u, 1>,
+  ownValueLayout: array<vec4u, 1>,
+  resultLayout: array<vec4u, 1>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> query: array<f32>;
+@group(0) @binding(2) var<storage, read_write> result: array<f32>;
+//#if OWN
+@group(0) @binding(3) var<storage, read_write> keys: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> values: array<vec4f>;
+@group(0) @binding(5) var<storage, read> ownKey: array<f32>;
+@group(0) @binding(6) var<storage, read> ownValue: array<f32>;
+//#else
+//| @group(0) @binding(3) var<storage, read> keys: array<vec4f>;
+//| @group(0) @binding(4) var<storage, read> values: array<vec4f>;
+//#end
+
+const LOG2_E = 1.4426950408889634;
+
+/// Each lane's highest score, in units of log 2; then the highest of all.
+var<workgroup> tops: array<f32, LANES>;
+/// Each lane's sums: chunks of weighted values, and behind them in x the sum of the weights.
+var<workgroup> sums: array<array<vec4f, D4 + 1u>, LANES>;
+
+/// vec4 to a row.
+fn chunks() -> u32 {
+  //#if UNROLL
+  return D4;
+  //#else
+  return (params.headSize + 3u) / 4u;
+  //#end
+}
+
+/// Where a tensor's row of a head starts.
+fn row_start(place: vec4u, head: u32) -> u32 {
+  return place.x + head / params.inner * place.y + head % params.inner * place.z;
+}
+
+/// Which of a chunk's elements belong to the head; the others are a neighbour's.
+fn within_head(chunk: u32) -> vec4<bool> {
+  return 4u * chunk + vec4u(0u, 1u, 2u, 3u) < vec4u(params.headSize);
+}
+
+fn query_at(start: u32, chunk: u32) -> vec4f {
+  let i = start + 4u * chunk;
+  return select(vec4f(), vec4f(query[i], query[i + 1u], query[i + 2u], query[i + 3u]), within_head(chunk));
+}
+
+//#if OWN
+fn own_key_at(start: u32, chunk: u32) -> vec4f {
+  let i = start + 4u * chunk;
+  return select(vec4f(), vec4f(ownKey[i], ownKey[i + 1u], ownKey[i + 2u], ownKey[i + 3u]), within_head(chunk));
+}
+
+fn own_value_at(start: u32, chunk: u32) -> vec4f {
+  let i = start + 4u * chunk;
+  return select(vec4f(), vec4f(ownValue[i], ownValue[i + 1u], ownValue[i + 2u], ownValue[i + 3u]), within_head(chunk));
+}
+//#end
+
+/// 2^(score − top), and NaN for a score that is NaN: exp2 makes a number of it on some drivers.
+fn weight_of(score: f32, top: f32) -> f32 {
+  return select(exp2(score - top), score, (bitcast<u32>(score) & 0x7fffffffu) > 0x7f800000u);
+}
+
+@compute @workgroup_size(LANES)
+fn attend(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let asked = group.x + group.y * groups.x;
+  let isThere = asked < params.heads;
+  let head = select(0u, asked, isThere); // folding may leave workgroups over: they do nothing, but reach the barriers
+  let length = select(0u, params.length, isThere);
+  let rows = head * params.capacity * chunks();
+
+  var q: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  let queryRow = row_start(params.queryLayout[0], head);
+  for (var c = 0u; c < chunks(); c++) { q[c] = query_at(queryRow, c) * (params.scale * LOG2_E); }
+  var top = -1e30;
+  var total = 0.0;
+
+  //#if OWN
+  if (lane == 0u && isThere) {
+    let keyRow = row_start(params.ownKeyLayout[0], head);
+    let valueRow = row_start(params.ownValueLayout[0], head);
+    let place = rows + length * chunks();
+    var score = 0.0;
+    for (var c = 0u; c < chunks(); c++) {
+      let key = own_key_at(keyRow, c);
+      score += dot(q[c], key);
+      keys[place + c] = key;
+    }
+    total = weight_of(score, score);
+    top = max(top, score);
+    for (var c = 0u; c < chunks(); c++) {
+      let value = own_value_at(valueRow, c);
+      sum[c] = total * value;
+      values[place + c] = value;
+    }
+  }
+  //#end
+
+  for (var j = lane; j < length; j += LANES) {
+    let place = rows + j * chunks();
+    var score = 0.0;
+    for (var c = 0u; c < chunks(); c++) { score += dot(q[c], keys[place + c]); }
+    let higher = max(top, score);
+    let shrink = exp2(top - higher);
+    let p = weight_of(score, higher);
+    top = higher;
+    total = total * shrink + p;
+    for (var c = 0u; c < chunks(); c++) { sum[c] = sum[c] * shrink + p * values[place + c]; }
+  }
+
+  tops[lane] = top;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) { tops[lane] = max(tops[lane], tops[lane + half]); }
+    workgroupBarrier();
+  }
+  let shrink = exp2(top - tops[0]);
+  for (var c = 0u; c < chunks(); c++) { sums[lane][c] = sum[c] * shrink; }
+  sums[lane][D4] = vec4f(total * shrink);
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      for (var c = 0u; c < chunks(); c++) { sums[lane][c] += sums[lane + half][c]; }
+      sums[lane][D4] += sums[lane + half][D4];
+    }
+    workgroupBarrier();
+  }
+
+  if (isThere) {
+    let resultRow = row_start(params.resultLayout[0], head);
+    // Without keys there is nothing to weigh: 0, as the empty sum is.
+    let weight = select(1.0 / sums[0][D4].x, 0.0, !OWN && length == 0u);
+    for (var d = lane; d < params.headSize; d += LANES) { result[resultRow + d] = sums[0][d / 4u][d % 4u] * weight; }
+  }
+}
+`,
   attention_panel: `// attention_panel — flash attention for adapters with small subgroups of a fixed size (software: lavapipe 8 lanes, SwiftShader 4).
 // One subgroup a workgroup owns SG · R rows, R to a lane, in registers. The other side's rows come B at a time: lanes load them side by
 // side as vec4, and each is spread to all lanes by subgroupBroadcast, which there costs a twentieth of a load. No workgroup memory, no
@@ -2632,6 +2805,226 @@ fn main(
     out[out0 + params.rowSumsOffset + batch * params.m + row0 + lane] = total;
   }
   //#end
+}
+`,
+  keep_topk: `// keep_topk — the greatest k values of a group stay where they stand, everything else becomes 0: TopK's and BatchTopK's activation.
+//   rows, wide_rows: a group is a row of x [rows, n]; of equal values those that stand first stay, so never more than k.
+//   count, narrow, keep: a group is long, or there are few; of values equal to the k-th greatest all stay.
+//   gradient: dx = dy where y is not 0.
+// A value that is not greater than \`above\` never stays; NaN is the greatest. x, out [rows, n], thresholds [rows].
+// Method: the k-th greatest key, a key being the value's bits in an order of unsigned integers, digit by digit of 4 bits from the top. Each
+// pass counts the keys at or above 15 candidates at once; comparing is cheap where loading is dear, and counts of integers have no order.
+// Dispatch: rows: ceil(rows / 8) workgroups; wide_rows: rows; count: ceil(rows·parts / 64); narrow: rows; keep, gradient: ceil(size / 64).
+
+struct Params {
+  rows: u32,
+  n: u32,
+  k: u32,
+  above: f32,
+  parts: u32, // stretches that a long row is counted in
+  shift: u32, // of the digit
+  size: u32,  // elements in all
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partials: array<u32>;
+@group(0) @binding(3) var<storage, read> counted: array<u32>;
+@group(0) @binding(4) var<storage, read_write> digits: array<u32>;
+@group(0) @binding(4) var<storage, read> chosen: array<u32>;
+@group(0) @binding(5) var<storage, read_write> thresholds: array<f32>;
+@group(0) @binding(5) var<storage, read> dy: array<f32>;
+
+const d = 1u; //#loop
+
+const LANES = 64u;
+var<workgroup> totals: array<atomic<u32>, 16>;
+var<workgroup> choice: vec2u; // a digit, and how many keys are at or above it
+var<workgroup> cut: u32;
+
+// Greater values have greater keys, both zeros the same one; 0 is the key of what never stays.
+fn key_of(value: f32) -> u32 {
+  let bits = select(bitcast<u32>(value), 0u, value == 0.0);
+  let isNan = (bits & 0x7fffffffu) > 0x7f800000u;
+  let key = select(~bits, bits | 0x80000000u, bits < 0x80000000u);
+  return select(select(0u, key, value > params.above), 0xffffffffu, isNan);
+}
+
+fn value_of(key: u32) -> f32 {
+  return bitcast<f32>(select(~key, key & 0x7fffffffu, key >= 0x80000000u));
+}
+
+// One row an invocation: for adapters whose lanes load no faster side by side.
+@compute @workgroup_size(8)
+fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.x + id.y * groups.x * 8u;
+  if (row >= params.rows) { return; }
+  let begin = row * params.n;
+  let end = begin + params.n;
+  var threshold = 0u;
+  for (var digit = 0u; digit < 8u; digit++) {
+    let shift = 28u - 4u * digit;
+    //#for d in 1..16
+    let candidate__d = threshold | (d << shift);
+    var count__d = 0u;
+    //#end
+    for (var i = begin; i < end; i++) {
+      let key = key_of(x[i]);
+      //#for d in 1..16
+      count__d += u32(key >= candidate__d);
+      //#end
+    }
+    var least = params.k + 1u;
+    //#for d in 1..16
+    threshold = select(threshold, candidate__d, count__d >= params.k);
+    least = select(least, count__d, count__d >= params.k);
+    //#end
+    if (least == params.k) { break; } // nothing is left to tell apart
+  }
+  var greater = 0u;
+  for (var i = begin; i < end; i++) { greater += u32(key_of(x[i]) > threshold); }
+  var ties = params.k - greater;
+  for (var i = begin; i < end; i++) {
+    let value = x[i];
+    let key = key_of(value);
+    let isTie = key == threshold && ties > 0u;
+    ties -= u32(isTie);
+    out[i] = select(0.0, value, key != 0u && (key > threshold || isTie));
+  }
+}
+
+// One row a workgroup.
+@compute @workgroup_size(LANES)
+fn wide_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let w = group.x + group.y * groups.x;
+  let live = w < params.rows;
+  let begin = min(w, params.rows - 1u) * params.n;
+  let end = begin + params.n;
+  var threshold = 0u;
+  for (var digit = 0u; digit < 8u; digit++) {
+    let shift = 28u - 4u * digit;
+    if (lane < 16u) { atomicStore(&totals[lane], 0u); }
+    workgroupBarrier();
+    //#for d in 1..16
+    let candidate__d = threshold | (d << shift);
+    var count__d = 0u;
+    //#end
+    for (var i = begin + lane; i < end; i += LANES) {
+      let key = key_of(x[i]);
+      //#for d in 1..16
+      count__d += u32(key >= candidate__d);
+      //#end
+    }
+    //#for d in 1..16
+    if (count__d > 0u) { atomicAdd(&totals[d], count__d); }
+    //#end
+    workgroupBarrier();
+    if (lane == 0u) {
+      var best = vec2u(0u, params.k + 1u);
+      for (var c = 1u; c < 16u; c++) {
+        let total = atomicLoad(&totals[c]);
+        best = select(best, vec2u(c, total), total >= params.k);
+      }
+      choice = best;
+    }
+    let best = workgroupUniformLoad(&choice);
+    threshold |= best.x << shift;
+    if (best.y == params.k) { break; } // nothing is left to tell apart
+  }
+  // Ties stay up to a place, which one invocation looks for where there are more than fit.
+  if (lane < 16u) { atomicStore(&totals[lane], 0u); }
+  workgroupBarrier();
+  for (var i = begin + lane; i < end; i += LANES) {
+    let key = key_of(x[i]);
+    if (key > threshold) { atomicAdd(&totals[0], 1u); }
+    if (key == threshold) { atomicAdd(&totals[1], 1u); }
+  }
+  workgroupBarrier();
+  if (lane == 0u) {
+    var ties = params.k - atomicLoad(&totals[0]);
+    var last = end;
+    if (atomicLoad(&totals[1]) > ties) {
+      last = begin;
+      while (ties > 0u) {
+        ties -= u32(key_of(x[last]) == threshold);
+        last++;
+      }
+    }
+    cut = last;
+  }
+  let last = workgroupUniformLoad(&cut);
+  if (live) {
+    for (var i = begin + lane; i < end; i += LANES) {
+      let value = x[i];
+      let key = key_of(value);
+      out[i] = select(0.0, value, key != 0u && (key > threshold || (key == threshold && i < last)));
+    }
+  }
+}
+
+// partials [rows, parts, 16]: keys of a stretch at or above each candidate.
+@compute @workgroup_size(64)
+fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let at = id.x + id.y * groups.x * 64u;
+  if (at >= params.rows * params.parts) { return; }
+  let row = at / params.parts;
+  let part = at % params.parts;
+  let begin = row * params.n;
+  let known = chosen[row];
+  //#for d in 1..16
+  let candidate__d = known | (d << params.shift);
+  var count__d = 0u;
+  //#end
+  for (var i = part; i < params.n; i += params.parts) {
+    let key = key_of(x[begin + i]);
+    //#for d in 1..16
+    count__d += u32(key >= candidate__d);
+    //#end
+  }
+  //#for d in 1..16
+  partials[at * 16u + d] = count__d;
+  //#end
+}
+
+// Adds the stretches up and appends the digit. After the last one the key is that of the k-th greatest value.
+@compute @workgroup_size(LANES)
+fn narrow(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let w = group.x + group.y * groups.x;
+  let live = w < params.rows;
+  let row = min(w, params.rows - 1u);
+  if (lane < 16u) { atomicStore(&totals[lane], 0u); }
+  workgroupBarrier();
+  let digit = lane % 16u;
+  if (digit > 0u) {
+    var sum = 0u;
+    for (var part = lane / 16u; part < params.parts; part += LANES / 16u) { sum += counted[(row * params.parts + part) * 16u + digit]; }
+    atomicAdd(&totals[digit], sum);
+  }
+  workgroupBarrier();
+  if (lane == 0u && live) {
+    var best = 0u;
+    for (var c = 1u; c < 16u; c++) { best = select(best, c, atomicLoad(&totals[c]) >= params.k); }
+    let key = digits[row] | (best << params.shift);
+    digits[row] = key;
+    thresholds[row] = select(params.above, value_of(key), key != 0u);
+  }
+}
+
+@compute @workgroup_size(64)
+fn keep(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  let value = x[i];
+  let key = key_of(value);
+  out[i] = select(0.0, value, key != 0u && key >= chosen[i / params.n]);
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.size) { return; }
+  out[i] = select(0.0, dy[i], x[i] != 0.0);
 }
 `,
   layer_norm: `// layer_norm — normalises rows of x [rows, length] to mean 0 and variance 1 (Ba, Kiros and Hinton, arXiv 1607.06450).
