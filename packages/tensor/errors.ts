@@ -47,3 +47,8 @@ export class CaptureError extends TensorError {
 export class AutogradError extends TensorError {
   override name = "AutogradError";
 }
+
+/** Wrong use of a hook: one that waits for values, returns something that does not fit, never runs, or names nothing. */
+export class HookError extends TensorError {
+  override name = "HookError";
+}

@@ -5,7 +5,8 @@ import { currentDevice } from "../device/open.ts";
 import { BYTES, toElements } from "../dtype.ts";
 import { CaptureError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
-import { observeModules } from "../nn/module.ts";
+import { hookClock } from "../nn/hook.ts";
+import { type AnyModule, observeModules } from "../nn/module.ts";
 import { parameterMoves } from "../nn/parameter.ts";
 import { dense, empty } from "../ops/copy.ts";
 import { format, rowMajorStrides } from "../shape.ts";
@@ -145,12 +146,15 @@ class StepPlan {
   ): Promise<StepPlan> {
     const { step, inputs, options } = request;
     const recording = new Recording();
-    const hooks = new Map<{ readonly hookVersion: number }, number>();
+    // Hooks that the step registers itself, and removes again, belong to it: only those there before tell whether it is out of date.
+    const [hooks, start] = [new Map<AnyModule, string>(), hookClock()];
     const moves = parameterMoves();
     const slots: Tensor[] = [];
     const result = device.record(recording, () =>
       observeModules(
-        (module) => hooks.set(module, module.hookVersion),
+        (module) => {
+          if (!hooks.has(module)) hooks.set(module, module.hookState(start));
+        },
         () => {
           for (const input of inputs) slots.push(empty(input.shape, { dtype: input.dtype, device }));
           const output = step(...slots);
@@ -174,7 +178,7 @@ class StepPlan {
     recording.dropUnused(outputs);
     const lasting = new Set([...slots.map((t) => t.storage), ...outputs].filter((s) => !isLasting(s)));
     const program = await Program.build(device, recording, { lasting, onCompile: options.onCompile });
-    const isCurrent = (): boolean => parameterMoves() === moves && [...hooks].every(([module, version]) => module.hookVersion === version);
+    const isCurrent = (): boolean => parameterMoves() === moves && [...hooks].every(([module, state]) => module.hookState() === state);
     return new StepPlan(device, { program, slots, result, returned, isCurrent, options });
   }
 

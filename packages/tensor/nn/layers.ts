@@ -58,17 +58,18 @@ export class Embedding extends Module<[Tensor], Tensor> {
 export class LayerNorm extends Module<[Tensor], Tensor> {
   readonly weight: Parameter;
   readonly bias: Parameter;
-  readonly #eps: number;
+  /** Added to the variance. */
+  readonly eps: number;
 
   constructor(width: number, options: { readonly eps?: number } = {}) {
     super();
-    this.#eps = options.eps ?? 1e-5;
+    this.eps = options.eps ?? 1e-5;
     this.weight = parameter([width], () => 1);
     this.bias = parameter([width], () => 0);
   }
 
   override forward(x: Tensor): Tensor {
-    return layerNorm(x, this.weight, this.bias, { eps: this.#eps });
+    return layerNorm(x, this.weight, this.bias, { eps: this.eps });
   }
 }
 

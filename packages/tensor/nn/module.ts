@@ -1,18 +1,21 @@
+import { isGradEnabled } from "../autograd/apply.ts";
 import { TensorError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
 import { format } from "../shape.ts";
+import { type Gradients, watchBackward } from "./backward_hook.ts";
+import { type HookHandle, HookList, type HookOptions, runHook } from "./hook.ts";
 import { nearest } from "./nearest.ts";
 import { Parameter } from "./parameter.ts";
 
-/** What a hook registration returns; `remove()` undoes it, and may be called twice. */
-export interface HookHandle {
-  remove(): void;
-}
-
+/** What a hook returns: a replacement, or nothing. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook without a return statement has the type void
+export type Replacement<T> = T | undefined | void;
 /** Sees, and by returning something replaces, a module's output. */
-export type ForwardHook<M, I extends readonly unknown[], O> = (module: M, inputs: I, output: O) => O | undefined;
+export type ForwardHook<M, I extends readonly unknown[], O> = (module: M, inputs: I, output: O) => Replacement<O>;
 /** Sees, and by returning a list replaces, a module's inputs. */
-export type ForwardPreHook<M, I extends readonly unknown[]> = (module: M, inputs: I) => I | undefined;
+export type ForwardPreHook<M, I extends readonly unknown[]> = (module: M, inputs: I) => Replacement<I>;
+/** Sees the gradients of a module's inputs and outputs, and by returning a list replaces those of the inputs. */
+export type FullBackwardHook<M> = (module: M, ofInputs: Gradients, ofOutputs: Gradients) => Replacement<Gradients>;
 
 /** Parameters by name, as `readSafetensors` gives them. */
 export type StateDict = Map<string, HostTensor>;
@@ -23,7 +26,7 @@ export type AnyModule = Module<any, any>;
 
 /** A hook as the registry keeps it; the types were checked at registration. */
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds hooks of every module's own types
-type AnyHook = (module: any, inputs: any, output?: any) => any;
+type AnyHook = (module: any, ...seen: any[]) => any;
 
 let observer: ((module: AnyModule) => void) | undefined;
 
@@ -52,54 +55,64 @@ export function observeModules<T>(seen: (module: AnyModule) => void, body: () =>
  * ```
  */
 export abstract class Module<I extends readonly unknown[] = readonly never[], O = unknown> {
-  readonly #forwardHooks = new Map<number, AnyHook>();
-  readonly #preHooks = new Map<number, AnyHook>();
-  #nextHook = 0;
-  #hookVersion = 0;
+  readonly #preHooks = new HookList<AnyHook>();
+  readonly #forwardHooks = new HookList<AnyHook>();
+  readonly #backwardHooks = new HookList<AnyHook>();
 
   /** The computation itself, without hooks. */
   abstract forward(...inputs: I): O;
 
-  /** Runs the module: pre-hooks, `forward`, hooks, in the order of registration. Torch's `module(x)`. */
+  /**
+   * Runs the module: pre-hooks, `forward`, hooks, each kind in the order of registration. Torch's `module(x)`.
+   * @throws HookError if a hook is asynchronous or reads values back: hooks run while kernels are being recorded.
+   */
   call(...inputs: I): O {
     observer?.(this);
     let given = inputs;
-    for (const hook of [...this.#preHooks.values()]) given = hook(this, given) ?? given;
-    let output = this.forward(...given);
-    for (const hook of [...this.#forwardHooks.values()]) output = hook(this, given, output) ?? output;
+    for (const hook of this.#preHooks) given = runHook(() => hook(this, given)) ?? given;
+    if (this.#backwardHooks.size === 0 || !isGradEnabled()) return this.#forward(given);
+    return watchBackward(given, { forward: (watched) => this.#forward(watched), seen: (...gradients) => this.#backward(...gradients) });
+  }
+
+  #forward(inputs: I): O {
+    let output = this.forward(...inputs);
+    for (const hook of this.#forwardHooks) output = runHook(() => hook(this, inputs, output)) ?? output;
     return output;
+  }
+
+  #backward(ofInputs: Gradients, ofOutputs: Gradients): Gradients {
+    let given = ofInputs;
+    for (const hook of this.#backwardHooks) given = runHook(() => hook(this, given, ofOutputs)) ?? given;
+    return given;
   }
 
   /** True if someone watches this module: then its parent calls it on its own instead of through a fused kernel. */
   get isHooked(): boolean {
     observer?.(this);
-    return this.#forwardHooks.size + this.#preHooks.size > 0;
+    return this.#preHooks.size + this.#forwardHooks.size + this.#backwardHooks.size > 0;
   }
 
-  /** Changes whenever a hook comes or goes. */
-  get hookVersion(): number {
-    return this.#hookVersion;
+  /** Which hooks run here and in what order: changes whenever one comes or goes. `before` leaves out those registered later, by {@link hookClock}. */
+  hookState(before?: number): string {
+    return [this.#preHooks, this.#forwardHooks, this.#backwardHooks].map((hooks) => hooks.ids(before).join()).join("|");
   }
 
   /** Calls `hook(module, inputs, output)` after every run; what it returns, if anything, replaces the output. */
-  registerForwardHook(hook: ForwardHook<this, I, O>): HookHandle {
-    return this.#register(this.#forwardHooks, hook);
+  registerForwardHook(hook: ForwardHook<this, I, O>, options?: HookOptions): HookHandle {
+    return this.#forwardHooks.add(hook, options);
   }
 
   /** Calls `hook(module, inputs)` before every run; what it returns, if anything, replaces the inputs. */
-  registerForwardPreHook(hook: ForwardPreHook<this, I>): HookHandle {
-    return this.#register(this.#preHooks, hook);
+  registerForwardPreHook(hook: ForwardPreHook<this, I>, options?: HookOptions): HookHandle {
+    return this.#preHooks.add(hook, options);
   }
 
-  #register(hooks: Map<number, AnyHook>, hook: AnyHook): HookHandle {
-    const id = this.#nextHook++;
-    hooks.set(id, hook);
-    this.#hookVersion++;
-    return {
-      remove: () => {
-        if (hooks.delete(id)) this.#hookVersion++;
-      },
-    };
+  /**
+   * Calls `hook(module, ofInputs, ofOutputs)` in every backward through a run made while the hook was there; what it returns, if
+   * anything, replaces the gradients of the inputs. Inputs inside of options have no place among them.
+   */
+  registerFullBackwardHook(hook: FullBackwardHook<this>, options?: HookOptions): HookHandle {
+    return this.#backwardHooks.add(hook, options);
   }
 
   /** The modules directly inside, by name. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TensorError } from "../errors.ts";
-import { type HookHandle, Module, ModuleList, observeModules } from "./module.ts";
+import { HookError, TensorError } from "../errors.ts";
+import type { HookHandle } from "./hook.ts";
+import { Module, ModuleList, observeModules } from "./module.ts";
 
 /** Adds a number: hooks can be tested without a GPU. */
 class Add extends Module<[number], number> {
@@ -84,6 +85,37 @@ describe("Module", () => {
     expect(add.call(0)).toBe(1);
   });
 
+  it("runs a prepended hook, and a prepended pre-hook, before the others", () => {
+    const add = new Add(1);
+    add.registerForwardHook((_module, _inputs, y) => 10 * y);
+    add.registerForwardHook((_module, _inputs, y) => y + 5, { prepend: true });
+    expect(add.call(0)).toBe(60);
+    add.registerForwardPreHook((_module, [x]) => [x + 1]);
+    add.registerForwardPreHook((_module, [x]) => [3 * x], { prepend: true });
+    expect(add.call(2)).toBe(10 * (3 * 2 + 1 + 1 + 5));
+  });
+
+  it("forgets a hook at the end of a block that uses it, whether the block ends or throws", () => {
+    const add = new Add(1);
+    const broken = (): void => {
+      using _hook = add.registerForwardHook(() => 7);
+      expect(add.call(0)).toBe(7);
+      throw new Error("in the block");
+    };
+    expect(broken).toThrow("in the block");
+    expect(add.call(0)).toBe(1);
+    expect(add.isHooked).toBe(false);
+  });
+
+  it("refuses a hook that is asynchronous, and does not leave its failure unhandled", () => {
+    const add = new Add(1);
+    add.registerForwardHook((async () => {
+      throw new Error("later");
+    }) as never);
+    expect(() => add.call(0)).toThrow(HookError);
+    expect(() => add.call(0)).toThrow("Expected a hook that returns a replacement or nothing but found a promise");
+  });
+
   it("reports the modules whose hooks mattered, asked or called", () => {
     const pair = new Pair();
     const seen = new Set<unknown>();
@@ -100,24 +132,26 @@ describe("Module", () => {
 
 /** A hook registry is a list: this is the whole specification that the random sequences below are held against. */
 type Model = { hooks: { id: number; factor: number }[]; next: number };
-type Real = { module: Add; handles: Map<number, HookHandle>; version: number };
+type Real = { module: Add; handles: Map<number, HookHandle>; state: string };
 
 class Register implements fc.Command<Model, Real> {
   readonly factor: number;
-  constructor(factor: number) {
+  readonly prepend: boolean;
+  constructor(factor: number, prepend: boolean) {
     this.factor = factor;
+    this.prepend = prepend;
   }
   check = (): boolean => true;
   run(model: Model, real: Real): void {
-    model.hooks.push({ id: model.next, factor: this.factor });
+    model.hooks[this.prepend ? "unshift" : "push"]({ id: model.next, factor: this.factor });
     real.handles.set(
       model.next++,
-      real.module.registerForwardHook((_m, _i, out) => out * this.factor + 1),
+      real.module.registerForwardHook((_m, _i, out) => out * this.factor + 1, { prepend: this.prepend }),
     );
-    expect(real.module.hookVersion).toBeGreaterThan(real.version);
-    real.version = real.module.hookVersion;
+    expect(real.module.hookState()).not.toBe(real.state);
+    real.state = real.module.hookState();
   }
-  toString = (): string => `register(${this.factor})`;
+  toString = (): string => `register(${this.factor}${this.prepend ? ", first" : ""})`;
 }
 
 class Remove implements fc.Command<Model, Real> {
@@ -131,8 +165,8 @@ class Remove implements fc.Command<Model, Real> {
     const present = model.hooks.some((h) => h.id === id);
     model.hooks = model.hooks.filter((h) => h.id !== id);
     real.handles.get(id)!.remove();
-    expect(real.module.hookVersion > real.version).toBe(present);
-    real.version = real.module.hookVersion;
+    expect(real.module.hookState() !== real.state).toBe(present);
+    real.state = real.module.hookState();
   }
   toString = (): string => `remove(${this.pick})`;
 }
@@ -154,10 +188,17 @@ class Call implements fc.Command<Model, Real> {
 describe("the hook registry", () => {
   it("behaves like a list under any sequence of registrations, removals and calls", () => {
     const small = fc.integer({ min: -3, max: 3 });
-    const commands = [small.map((f) => new Register(f)), fc.nat(20).map((p) => new Remove(p)), small.map((x) => new Call(x))];
+    const commands = [
+      fc.tuple(small, fc.boolean()).map(([f, prepend]) => new Register(f, prepend)),
+      fc.nat(20).map((p) => new Remove(p)),
+      small.map((x) => new Call(x)),
+    ];
     fc.assert(
       fc.property(fc.commands(commands, { maxCommands: 60 }), (sequence) => {
-        fc.modelRun(() => ({ model: { hooks: [], next: 0 }, real: { module: new Add(3), handles: new Map(), version: 0 } }), sequence);
+        fc.modelRun(
+          () => ({ model: { hooks: [], next: 0 }, real: { module: new Add(3), handles: new Map(), state: new Add(3).hookState() } }),
+          sequence,
+        );
       }),
     );
   });
