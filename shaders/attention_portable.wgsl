@@ -3,9 +3,9 @@
 // sum a row and saves their logarithm; backward recomputes the probabilities from it. Nothing is shared between rows, so nothing races.
 //
 //   forward:            query, key, value → output [.., T, D], logsumexp [.., T]
-//   row_dots:           output, gradient → delta [.., T]: Σ_d output · gradient, which is Σ_j P_ij dP_ij
 //   backward_query:     dq_i = scale Σ_j dS_ij k_j                                     with P_ij = 2^(score_ij − logsumexp_i),
 //   backward_key_value: dk_j = scale Σ_i dS_ij q_i,  dv_j = Σ_i P_ij gradient_i        dS_ij = P_ij (gradient_i · v_j − delta_i)
+//   row_dots:           delta_i = Σ_d output_i · gradient_i, which is Σ_j P_ij dP_ij; backward_query leaves it behind too
 //
 // query, output, gradient [heads, queries, D]; key, value [heads, keys, D]; `heads` are all leading axes, walked as (outer, inner).
 // A tensor lies in its storage as a vec4u says: offset, outer stride, inner stride, row stride, in elements; its last axis has stride 1.
@@ -186,16 +186,20 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let i = row % params.queries;
   let queryRow = row_start(params.queryLayout[0], head, i);
   let gradientRow = row_start(params.gradientLayout[0], head, i);
+  let outputRow = row_start(params.outputLayout[0], head, i);
   let keyRows = row_start(params.keyLayout[0], head, 0u);
   let valueRows = row_start(params.valueLayout[0], head, 0u);
   var q: array<vec4f, D4>;
   var g: array<vec4f, D4>;
   var k: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
+  var own_delta = 0.0;
   for (var c = 0u; c < chunks(); c++) {
     q[c] = query_at(queryRow, c) * (params.scale * LOG2_E);
     g[c] = gradient_at(gradientRow, c);
+    own_delta += dot(output_at(outputRow, c), g[c]);
   }
+  rowResult[row] = own_delta;
   let end = select(params.keys, min(i + 1u, params.keys), params.causal != 0u);
   for (var j = 0u; j < end; j++) {
     let keyRow = keyRows + j * params.keyLayout[0].w;
@@ -207,7 +211,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
       score += dot(q[c], k[c]);
       dp += dot(g[c], value_at(valueRow, c));
     }
-    let ds = exp2(score - logsumexp[row]) * (dp - delta[row]);
+    let ds = exp2(score - logsumexp[row]) * (dp - own_delta);
     for (var c = 0u; c < chunks(); c++) { sum[c] += ds * k[c]; }
   }
   let resultRow = row_start(params.queryGradientLayout[0], head, i);

@@ -5,7 +5,7 @@
 // operands and layouts as in attention_portable.wgsl; here D = 4 D4, everything aligned to 4 elements.
 //
 //   forward:            rows are queries, tiles are of keys and values → output, logsumexp
-//   backward_query:     rows are queries, tiles are of keys and values → dq
+//   backward_query:     rows are queries, tiles are of keys and values → dq, delta
 //   backward_key_value: rows are keys, tiles are of queries and gradients → dk, dv
 //
 // Masked pairs weigh exactly 0; loads beyond the last row repeat it. A run may weigh rows after the diagonal by 0, so a NaN or infinity
@@ -49,6 +49,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> rowResult: array<f32>;
+@group(0) @binding(9) var<storage, read> output: array<vec4f>;
 
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
@@ -203,10 +204,12 @@ fn backward_query(
   let query__r = row_start(params.queryLayout[0], head, row__r);
   let gradient__r = row_start(params.gradientLayout[0], head, row__r);
   let logsumexp__r = logsumexp[head * params.queries + row__r];
-  let delta__r = delta[head * params.queries + row__r];
+  let output__r = row_start(params.outputLayout[0], head, row__r);
+  var delta__r = 0.0;
   //#for c in 0..D4
   let q__r__c = query[query__r + c] * (params.scale * LOG2_E);
   let g__r__c = gradient[gradient__r + c];
+  delta__r += dot(output[output__r + c], g__r__c);
   var sum__r__c = vec4f();
   //#end
   //#end
@@ -246,6 +249,7 @@ fn backward_query(
     }
   }
   //#for r in 0..R
+  if (part == 0u && i__r < params.queries) { rowResult[head * params.queries + i__r] = delta__r; }
   let start__r = row_start(params.queryGradientLayout[0], head, i__r);
   //#end
   //#for c in 0..D4

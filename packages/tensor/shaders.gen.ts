@@ -181,7 +181,7 @@ fn attend(
 // barriers, no atomics. Formulas, operands and layouts as in attention_portable.wgsl; here D = 4 D4, everything aligned to 4 elements.
 //
 //   forward:            rows are queries; per step B keys and values → output, logsumexp
-//   backward_query:     rows are queries; per step B keys and values → dq
+//   backward_query:     rows are queries; per step B keys and values → dq, delta
 //   backward_key_value: rows are keys;    per step B queries and gradients → dk, dv
 //
 // Masked pairs weigh exactly 0; loads beyond the last row repeat it. A step may weigh rows after the diagonal by 0, so a NaN or infinity
@@ -226,6 +226,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> rowResult: array<f32>;
+@group(0) @binding(9) var<storage, read> output: array<vec4f>;
 
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
@@ -318,9 +319,9 @@ fn forward(
   if (i__r < params.queries) {
     // Without keys there is nothing to weigh: 0, as the empty sum is.
     let weight = select(1.0 / total__r, 0.0, end == 0u);
-    let output = row_start(params.outputLayout[0], head, i__r);
+    let start = row_start(params.outputLayout[0], head, i__r);
     //#for c in 0..D4
-    result[output + c] = sum__r__c * weight;
+    result[start + c] = sum__r__c * weight;
     //#end
     rowResult[head * params.queries + i__r] = top__r + log2(total__r);
   }
@@ -345,10 +346,12 @@ fn backward_query(
   let query__r = row_start(params.queryLayout[0], head, row__r);
   let gradient__r = row_start(params.gradientLayout[0], head, row__r);
   let logsumexp__r = logsumexp[head * params.queries + row__r];
-  let delta__r = delta[head * params.queries + row__r];
+  let output__r = row_start(params.outputLayout[0], head, row__r);
+  var delta__r = 0.0;
   //#for c in 0..D4
   let q__r__c = query[query__r + c] * (params.scale * LOG2_E);
   let g__r__c = gradient[gradient__r + c];
+  delta__r += dot(output[output__r + c], g__r__c);
   var sum__r__c = vec4f();
   //#end
   //#end
@@ -388,6 +391,7 @@ fn backward_query(
   }
   //#for r in 0..R
   if (i__r < params.queries) {
+    rowResult[head * params.queries + i__r] = delta__r;
     let start = row_start(params.queryGradientLayout[0], head, i__r);
     //#for c in 0..D4
     result[start + c] = sum__r__c * params.scale;
@@ -476,9 +480,9 @@ fn backward_key_value(
 // sum a row and saves their logarithm; backward recomputes the probabilities from it. Nothing is shared between rows, so nothing races.
 //
 //   forward:            query, key, value → output [.., T, D], logsumexp [.., T]
-//   row_dots:           output, gradient → delta [.., T]: Σ_d output · gradient, which is Σ_j P_ij dP_ij
 //   backward_query:     dq_i = scale Σ_j dS_ij k_j                                     with P_ij = 2^(score_ij − logsumexp_i),
 //   backward_key_value: dk_j = scale Σ_i dS_ij q_i,  dv_j = Σ_i P_ij gradient_i        dS_ij = P_ij (gradient_i · v_j − delta_i)
+//   row_dots:           delta_i = Σ_d output_i · gradient_i, which is Σ_j P_ij dP_ij; backward_query leaves it behind too
 //
 // query, output, gradient [heads, queries, D]; key, value [heads, keys, D]; \`heads\` are all leading axes, walked as (outer, inner).
 // A tensor lies in its storage as a vec4u says: offset, outer stride, inner stride, row stride, in elements; its last axis has stride 1.
@@ -659,16 +663,20 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let i = row % params.queries;
   let queryRow = row_start(params.queryLayout[0], head, i);
   let gradientRow = row_start(params.gradientLayout[0], head, i);
+  let outputRow = row_start(params.outputLayout[0], head, i);
   let keyRows = row_start(params.keyLayout[0], head, 0u);
   let valueRows = row_start(params.valueLayout[0], head, 0u);
   var q: array<vec4f, D4>;
   var g: array<vec4f, D4>;
   var k: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
+  var own_delta = 0.0;
   for (var c = 0u; c < chunks(); c++) {
     q[c] = query_at(queryRow, c) * (params.scale * LOG2_E);
     g[c] = gradient_at(gradientRow, c);
+    own_delta += dot(output_at(outputRow, c), g[c]);
   }
+  rowResult[row] = own_delta;
   let end = select(params.keys, min(i + 1u, params.keys), params.causal != 0u);
   for (var j = 0u; j < end; j++) {
     let keyRow = keyRows + j * params.keyLayout[0].w;
@@ -680,7 +688,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
       score += dot(q[c], k[c]);
       dp += dot(g[c], value_at(valueRow, c));
     }
-    let ds = exp2(score - logsumexp[row]) * (dp - delta[row]);
+    let ds = exp2(score - logsumexp[row]) * (dp - own_delta);
     for (var c = 0u; c < chunks(); c++) { sum[c] += ds * k[c]; }
   }
   let resultRow = row_start(params.queryGradientLayout[0], head, i);
@@ -741,7 +749,7 @@ fn backward_key_value(@builtin(global_invocation_id) id: vec3u, @builtin(num_wor
 // operands and layouts as in attention_portable.wgsl; here D = 4 D4, everything aligned to 4 elements.
 //
 //   forward:            rows are queries, tiles are of keys and values → output, logsumexp
-//   backward_query:     rows are queries, tiles are of keys and values → dq
+//   backward_query:     rows are queries, tiles are of keys and values → dq, delta
 //   backward_key_value: rows are keys, tiles are of queries and gradients → dk, dv
 //
 // Masked pairs weigh exactly 0; loads beyond the last row repeat it. A run may weigh rows after the diagonal by 0, so a NaN or infinity
@@ -785,6 +793,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> result: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> rowResult: array<f32>;
+@group(0) @binding(9) var<storage, read> output: array<vec4f>;
 
 const LOG2_E = 1.4426950408889634;
 const LN_2 = 0.6931471805599453;
@@ -939,10 +948,12 @@ fn backward_query(
   let query__r = row_start(params.queryLayout[0], head, row__r);
   let gradient__r = row_start(params.gradientLayout[0], head, row__r);
   let logsumexp__r = logsumexp[head * params.queries + row__r];
-  let delta__r = delta[head * params.queries + row__r];
+  let output__r = row_start(params.outputLayout[0], head, row__r);
+  var delta__r = 0.0;
   //#for c in 0..D4
   let q__r__c = query[query__r + c] * (params.scale * LOG2_E);
   let g__r__c = gradient[gradient__r + c];
+  delta__r += dot(output[output__r + c], g__r__c);
   var sum__r__c = vec4f();
   //#end
   //#end
@@ -982,6 +993,7 @@ fn backward_query(
     }
   }
   //#for r in 0..R
+  if (part == 0u && i__r < params.queries) { rowResult[head * params.queries + i__r] = delta__r; }
   let start__r = row_start(params.queryGradientLayout[0], head, i__r);
   //#end
   //#for c in 0..D4

@@ -11,6 +11,7 @@ import { parameterMoves } from "../nn/parameter.ts";
 import { dense, empty } from "../ops/copy.ts";
 import { format, rowMajorStrides } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
+import { type LaunchTime, timeLaunches } from "./profile.ts";
 import { Program } from "./program.ts";
 import { layOut, ReadbackRing } from "./readback_ring.ts";
 import { isLasting, Recording } from "./recording.ts";
@@ -44,6 +45,11 @@ export interface CapturedStep<I extends readonly StepInput[], O> {
   (...inputs: I): Promise<O>;
   /** Records, compiles and plans the step for inputs of these shapes, without running it. */
   prepare(...inputs: I): Promise<PlanCost>;
+  /**
+   * Runs the step with the GPU's clock read around each launch, and gives the launches' times in place of the step's result.
+   * @throws CaptureError on an adapter without timestamp queries.
+   */
+  profile(...inputs: I): Promise<LaunchTime[]>;
   /** What the plan for the inputs used last costs, or undefined before the first run. */
   plan(): PlanCost | undefined;
   /** Frees the plans' memory. */
@@ -117,6 +123,7 @@ export function capture<I extends readonly StepInput[], O extends StepOutput>(
   const costOf = ({ program }: StepPlan): PlanCost => ({ dispatches: program.dispatches, bytes: program.bytes });
   return Object.assign(run, {
     prepare: (...inputs: I) => inTurn(async () => costOf(await planFor(inputs))),
+    profile: (...inputs: I) => inTurn(async () => (await planFor(inputs)).profile(inputs)),
     plan: () => latest && costOf(latest),
     destroy: () => {
       for (const plan of plans.values()) plan.destroy();
@@ -232,6 +239,16 @@ class StepPlan {
     device.submitStep(encoder.finish(), this.program.dispatches);
     this.#inFlight.push(device.gpu.queue.onSubmittedWorkDone());
     return this.#results(entry?.read);
+  }
+
+  async profile(inputs: readonly StepInput[]): Promise<LaunchTime[]> {
+    this.#device.checkAlive();
+    while (this.#inFlight.length > 0) await settle(this.#inFlight.shift()!);
+    return timeLaunches(this.#device, this.program, (encoder) => {
+      inputs.forEach((input, i) => {
+        this.#feed(encoder, input, this.#inputs[i]!);
+      });
+    });
   }
 
   destroy(): void {

@@ -1,4 +1,4 @@
-import { type LiveWord, writeWord } from "../device/command.ts";
+import { type Command, type LiveWord, writeWord } from "../device/command.ts";
 import { bindingSize, type Device } from "../device/device.ts";
 import { ALIGNMENT, type Storage } from "../device/memory.ts";
 import { planMemory } from "./plan.ts";
@@ -10,6 +10,7 @@ const COPY_SRC = 0x04;
 const COPY_DST = 0x08;
 
 interface Step {
+  readonly command: Command;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   /** Place of the parameters, or undefined for a kernel without any. */
@@ -75,6 +76,7 @@ export class Program {
       const ranges = command.ranges.map((r) => ({ buffer: bufferOf(r.storage), offset: r.offset, size: bindingSize(r) }));
       const offset = places.get(command);
       this.#steps.push({
+        command,
         pipeline: device.pipelines.get(command.kernel),
         group: device.createBindGroup(command, ranges, this.#uniforms),
         offset,
@@ -96,8 +98,7 @@ export class Program {
 
   /** Encodes one run: a single compute pass over frozen state. */
   encode(encoder: GPUCommandEncoder): void {
-    for (const act of this.#host) act();
-    if (this.#liveBytes > 0) this.#device.gpu.queue.writeBuffer(this.#uniforms, 0, this.#uniformBytes, 0, this.#liveBytes);
+    this.#actOnHost();
     const pass = encoder.beginComputePass();
     let pipeline: GPUComputePipeline | undefined;
     for (const step of this.#steps) {
@@ -105,10 +106,26 @@ export class Program {
         pipeline = step.pipeline;
         pass.setPipeline(pipeline);
       }
-      pass.setBindGroup(0, step.group, step.offset === undefined ? undefined : [step.offset]);
-      pass.dispatchWorkgroups(step.workgroups[0], step.workgroups[1], step.workgroups[2]);
+      launch(pass, step);
     }
     pass.end();
+  }
+
+  /** Encodes one run with a pass a launch: `clock` is written before (2 i) and after (2 i + 1) launch i. */
+  encodeTimed(encoder: GPUCommandEncoder, clock: GPUQuerySet): void {
+    this.#actOnHost();
+    for (const [i, step] of this.#steps.entries()) {
+      const timestampWrites = { querySet: clock, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+      const pass = encoder.beginComputePass({ timestampWrites });
+      pass.setPipeline(step.pipeline);
+      launch(pass, step);
+      pass.end();
+    }
+  }
+
+  /** The launches, in order. */
+  get commands(): Command[] {
+    return this.#steps.map((step) => step.command);
   }
 
   /** Overwrites all temporaries, for tests: a step that reads what it has not written shows it. */
@@ -124,9 +141,19 @@ export class Program {
     for (const buffer of [...this.#slots, this.#uniforms]) buffer.destroy();
   }
 
+  #actOnHost(): void {
+    for (const act of this.#host) act();
+    if (this.#liveBytes > 0) this.#device.gpu.queue.writeBuffer(this.#uniforms, 0, this.#uniformBytes, 0, this.#liveBytes);
+  }
+
   #refresh(live: LiveWord, place: number): () => void {
     return () => writeWord(this.#uniformBytes, live, live.read(), place);
   }
+}
+
+function launch(pass: GPUComputePassEncoder, { group, offset, workgroups }: Step): void {
+  pass.setBindGroup(0, group, offset === undefined ? undefined : [offset]);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }
 
 /** Options of {@link Program.build}. */

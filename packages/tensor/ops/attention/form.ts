@@ -6,7 +6,7 @@ export interface Form {
   readonly kernel: (entry: "forward" | "backward_query" | "backward_key_value") => Kernel;
   /** Rows are queries, in backward_key_value keys. */
   readonly workgroups: (heads: number, rows: number) => number;
-  /** Σ output · gradient of every query, one for all forms; 64 rows a workgroup. */
+  /** Σ output · gradient of every query, where no query gradient is computed; one for all forms, 64 rows a workgroup. */
   readonly rowDots: Kernel;
 }
 

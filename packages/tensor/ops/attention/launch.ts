@@ -55,23 +55,24 @@ export function launchBackward(saved: Saved, options: Attributes & Needs): (Tens
   const [queries, keys] = [query.shape.at(-2)!, key.shape.at(-2)!];
 
   const delta = empty(logsumexp.shape, { device });
-  device.run(form.rowDots, {
-    bindings: { output: output.whole, gradient: gradient.whole, rowResult: delta },
-    params,
-    workgroups: Math.ceil((heads * queries) / 64),
-  });
-  const bindings = { query: query.whole, key: key.whole, value: value.whole, gradient: gradient.whole, logsumexp, delta };
+  const bindings = { query: query.whole, key: key.whole, value: value.whole, gradient: gradient.whole, logsumexp };
   const { queryGradient = null, keyGradient = null, valueGradient = null } = gradients;
   if (queryGradient) {
     device.run(form.kernel("backward_query"), {
-      bindings: { ...bindings, result: queryGradient.whole },
+      bindings: { ...bindings, output: output.whole, result: queryGradient.whole, rowResult: delta },
       params,
       workgroups: form.workgroups(heads, queries),
+    });
+  } else {
+    device.run(form.rowDots, {
+      bindings: { output: output.whole, gradient: gradient.whole, rowResult: delta },
+      params,
+      workgroups: Math.ceil((heads * queries) / 64),
     });
   }
   if (keyGradient) {
     device.run(form.kernel("backward_key_value"), {
-      bindings: { ...bindings, result: keyGradient.whole },
+      bindings: { ...bindings, delta, result: keyGradient.whole },
       params,
       workgroups: form.workgroups(heads, keys),
     });
