@@ -1,8 +1,8 @@
 // layer_norm — normalises rows of x [rows, length] to mean 0 and variance 1 (Ba, Kiros and Hinton, arXiv 1607.06450).
 //   forward:    y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + eps); writes mean and rstd too
-//   backward:   dx = rstd · (v − mean(v) − x̂ · mean(v · x̂)), v = dy · weight, x̂ = (x − mean) · rstd
+//   backward:   dx = rstd · (v − mean(v) − x̂ · mean(v · x̂)), v = dy · weight, x̂ = (x − mean) · rstd; PENDING: + pending
 //   parameters: partial[split, 0, c] = Σ dy · x̂ and partial[split, 1, c] = Σ dy over the split's rows; columns padded to `width`, zeros there
-// The variance takes a second pass: E[x²] − E[x]² would cancel. x and dy are rows of any stride, the rest is dense.
+// The variance takes a second pass: E[x²] − E[x]² would cancel. x, dy and pending are rows of any stride, the rest is dense.
 // Forms of forward and backward:
 //   0  one invocation a row
 //   1  LANES = a whole subgroup a row; subgroups lie in order in a workgroup
@@ -19,6 +19,7 @@ const LANES = 16u; //#param
 const WORKGROUP = 64u; //#param
 const WEIGHT = true; //#param
 const BIAS = true; //#param
+const PENDING = false; //#param
 
 struct Params {
   rows: u32,
@@ -31,6 +32,8 @@ struct Params {
   width: u32,
   splits: u32,
   chunk: u32,
+  pendingOffset: u32,
+  pendingStride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -46,6 +49,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> saved_mean: array<f32>;
 @group(0) @binding(3) var<storage, read> saved_rstd: array<f32>;
 @group(0) @binding(6) var<storage, read> dy: array<f32>;
+@group(0) @binding(7) var<storage, read> pending: array<f32>;
 
 var<workgroup> slots: array<f32, WORKGROUP>;
 
@@ -108,6 +112,16 @@ fn bias_at(at: vec4u) -> vec4f {
 fn dy_at(start: u32, at: vec4u) -> vec4f {
   let c = min(at, vec4u(params.length - 1u));
   return vec4f(dy[start + c.x], dy[start + c.y], dy[start + c.z], dy[start + c.w]);
+}
+
+fn pending_at(row: u32, at: vec4u) -> vec4f {
+  //#if PENDING
+  let start = params.pendingOffset + row * params.pendingStride;
+  let c = min(at, vec4u(params.length - 1u));
+  return vec4f(pending[start + c.x], pending[start + c.y], pending[start + c.z], pending[start + c.w]);
+  //#else
+  return vec4f();
+  //#end
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -177,7 +191,7 @@ fn backward(
   for (var c = lane; c < n; c += 4u * LANES) {
     let at = places(c);
     let normalized = (x_at(start, at) - center) * scale;
-    let result = scale * (dy_at(slope, at) * weight_at(at) - sum_mean - normalized * along_mean);
+    let result = scale * (dy_at(slope, at) * weight_at(at) - sum_mean - normalized * along_mean) + pending_at(row, at);
     dx[row * n + at.x] = result.x;
     if (at.y < n) { dx[row * n + at.y] = result.y; }
     if (at.z < n) { dx[row * n + at.z] = result.z; }

@@ -47,6 +47,14 @@ function walk(root: Tensor, seed: Tensor, retainGraph: boolean): void {
     slots[target.tapeIndex] = before ? before.add(gradient) : gradient;
   };
 
+  const take = (target: Tensor): Tensor | undefined => {
+    const slots = target.tape && pending.get(target.tape);
+    const given = slots?.[target.tapeIndex];
+    if (!given || target.retainsGrad) return undefined; // what `grad` keeps has been given to it already
+    slots[target.tapeIndex] = null;
+    return given;
+  };
+
   const order = topologicalOrder(root.tape);
   give(root, seed);
   for (const entry of order) {
@@ -56,7 +64,8 @@ function walk(root: Tensor, seed: Tensor, retainGraph: boolean): void {
     if (!retainGraph) entry.node = undefined;
     if (!gradients) continue;
     const needs = node.inputs.map((t) => t.requiresGrad);
-    const results = node.op.gradient!({ ...node, gradients, needs });
+    const takePending = (i: number): Tensor | undefined => take(node.inputs[i]!);
+    const results = node.op.gradient!({ ...node, gradients, needs, takePending });
     for (let i = 0; i < node.inputs.length; i++) {
       const gradient = results[i];
       if (!needs[i] || !gradient) continue;

@@ -5,8 +5,10 @@ import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/open.ts";
 import { AutogradError, ShapeError } from "../errors.ts";
 import { cat } from "../ops/join.ts";
+import { layerNorm } from "../ops/layer_norm.ts";
+import { linear } from "../ops/linear.ts";
 import type { Tensor } from "../tensor.ts";
-import { applyView, epsilon, expectClose, type Nd, nd, runs, seededValues, shape, view, viewed } from "../testing/mod.ts";
+import { applyView, epsilon, expectClose, map, type Nd, nd, runs, seededValues, shape, view, viewed } from "../testing/mod.ts";
 import { enableGrad, isGradEnabled, noGrad } from "./apply.ts";
 
 let device: Device;
@@ -16,6 +18,7 @@ beforeAll(async () => {
 afterAll(() => device.destroy());
 
 const leaf = (values: number[] | number[][] | number): Tensor => tensor(values, { requiresGrad: true });
+const upload = (x: Nd): Tensor => tensor(Float32Array.from(x.data), { shape: x.shape });
 const values = async (t: Tensor | null): Promise<unknown> => t?.array() ?? null;
 
 describe("backward", () => {
@@ -105,6 +108,55 @@ describe("backward", () => {
     expect(await values(y.grad)).toEqual([4 + 3, 8 + 3]);
     expect(await values(x.grad)).toEqual([14, 22]);
     expect(z.grad).toBeNull();
+  });
+
+  describe("lets a rule add inside of its kernel what others have given", () => {
+    const weight = seededValues(2, [8, 8]);
+    const branches: [string, (x: Tensor) => Tensor][] = [
+      ["linear", (x) => linear(x, upload(weight), null)],
+      ["layerNorm", (x) => layerNorm(x, upload(seededValues(3, [8])))],
+    ];
+    const x0 = seededValues(1, [2, 3, 8]);
+    const slope = seededValues(4, [2, 3, 8]);
+
+    /** The gradient of x for branch(x) + x, and the launches that backward took. */
+    const run = async (branch: (x: Tensor) => Tensor, { keep = false, gradient = upload(slope) } = {}) => {
+      const x = upload(x0);
+      x.requiresGrad = true;
+      const stream = keep ? x.mul(1).retainGrad() : x.mul(1);
+      const before = device.stats().dispatches;
+      branch(stream).add(stream).backward({ gradient });
+      const launches = device.stats().dispatches - before;
+      return { launches, sum: await x.grad!.data(), kept: keep ? await stream.grad!.data() : undefined };
+    };
+
+    /** The same from two backward passes, which have nothing to add. */
+    const apart = async (branch: (x: Tensor) => Tensor, gradient = upload(slope)): Promise<Nd> => {
+      const x = upload(x0);
+      x.requiresGrad = true;
+      branch(x).backward({ gradient });
+      const own = await x.grad!.data();
+      const data = await gradient.data();
+      return nd(x0.shape, Float64Array.from(own, (v, i) => v + data[i]!));
+    };
+
+    for (const [name, branch] of branches) {
+      const close = (actual: ArrayLike<number>, expected: Nd): void =>
+        expectClose(actual, expected, map(expected, (v) => 4 * epsilon * Math.max(1, Math.abs(v))));
+
+      it(`${name} around a residual stream, of any layout`, async () => {
+        close((await run(branch)).sum, await apart(branch));
+        const strided = upload(seededValues(5, [3, 2, 8])).transpose(0, 1);
+        close((await run(branch, { gradient: strided })).sum, await apart(branch, strided));
+      });
+
+      it(`${name} in one launch less than where the stream's own gradient is kept`, async () => {
+        const [plain, kept] = [await run(branch), await run(branch, { keep: true })];
+        expect(plain.launches).toBeLessThan(kept.launches);
+        close(kept.sum, await apart(branch));
+        close(kept.kept!, await apart(branch));
+      });
+    }
   });
 
   it("takes only the pieces of a split that were used", async () => {

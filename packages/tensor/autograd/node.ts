@@ -11,6 +11,11 @@ export interface GradientContext<A> {
   readonly gradients: readonly (Tensor | null)[];
   /** Which inputs want a gradient: work for the others can be left out. */
   readonly needs: readonly boolean[];
+  /**
+   * Takes what other users of input i have given it so far, if anything: a rule that can add this to its own result at no cost, inside of its
+   * kernel, takes it and returns the sum. What nobody takes is added by a kernel of its own.
+   */
+  readonly takePending: (i: number) => Tensor | undefined;
 }
 
 /**

@@ -51,11 +51,11 @@ const layerNormOp: Op<Attributes> = {
     return [y, mean, rstd];
   },
 
-  gradient({ inputs, outputs, attributes, gradients, needs }) {
+  gradient({ inputs, outputs, attributes, gradients, needs, takePending }) {
     const { x, weight } = parts(inputs, attributes);
     const [saved_mean, saved_rstd] = [outputs[1]!, outputs[2]!];
     const saved = { x: rowsOf(x), dy: rowsOf(gradients[0]!), saved_mean, saved_rstd };
-    const result: (Tensor | null)[] = [needs[0] ? inputGradient(saved, weight) : null];
+    const result: (Tensor | null)[] = [needs[0] ? inputGradient(saved, weight, takePending(0)) : null];
     if (needs.slice(1).some(Boolean)) {
       const { dWeight, dBias } = parameterGradients(saved);
       if (attributes.hasWeight) result.push(dWeight);
@@ -87,14 +87,16 @@ function shared({ x, dy, saved_mean, saved_rstd }: Saved) {
   };
 }
 
-function inputGradient(saved: Saved, weight: Tensor | undefined): Tensor {
+/** Plus what others have given x, as the residual stream around a normalised branch does. */
+function inputGradient(saved: Saved, weight: Tensor | undefined, pending: Tensor | undefined): Tensor {
   const { tensor, rows, length } = saved.x;
+  const added = pending && rowsOf(pending);
   const dx = empty(tensor.shape, { device: tensor.device });
   const { bindings, params } = shared(saved);
   const form = rowForm(tensor.device, { rows, length });
-  tensor.device.run(kernel("layer_norm", "backward", { ...form, WEIGHT: weight !== undefined }), {
-    bindings: { ...bindings, dx, ...(weight && { weight: dense(weight) }) },
-    params,
+  tensor.device.run(kernel("layer_norm", "backward", { ...form, WEIGHT: weight !== undefined, PENDING: added !== undefined }), {
+    bindings: { ...bindings, dx, ...(weight && { weight: dense(weight) }), ...(added && { pending: added.tensor.whole }) },
+    params: { ...params, pendingOffset: added?.tensor.offset ?? 0, pendingStride: added?.stride ?? 0 },
     workgroups: rowGroups(rows, form),
   });
   return dx;

@@ -45,7 +45,7 @@ const linearOp: Op<LinearAttributes> = {
     const { x, weight } = named(inputs, attributes);
     const dy = context.gradients[0]!;
     const g = attributes.activation ? geluGradient(dy, context.outputs[1]!) : dy;
-    const dx = needs[0] ? gemm({ a: g, b: weight }).out : null;
+    const dx = needs[0] ? gemm({ a: g, b: weight, residual: context.takePending(0) }).out : null;
     const { dWeight, dBias } = parameterGradients(context, x, g);
     return [dx, dWeight, ...(attributes.hasBias ? [dBias] : []), ...(attributes.hasResidual ? [dy] : [])];
   },
