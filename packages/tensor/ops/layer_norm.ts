@@ -1,12 +1,9 @@
 import { apply } from "../autograd/apply.ts";
 import type { Op } from "../autograd/node.ts";
-import { kernel } from "../device/kernel.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
-import { Tensor } from "../tensor.ts";
-import { dense, empty } from "./copy.ts";
-import { COMBINE, fold } from "./reduce/fold.ts";
-import { rowForm, rowGroups, rowsOf } from "./rows.ts";
+import type { Tensor } from "../tensor.ts";
+import { launchBackward, launchForward } from "./layer_norm/launch.ts";
 
 /** Options of {@link layerNorm}. */
 export interface LayerNormOptions {
@@ -38,93 +35,19 @@ const layerNormOp: Op<Attributes> = {
 
   /** y, and for the gradient the rows' means and 1 / standard deviations. */
   forward(inputs, attributes) {
-    const { x, weight, bias } = parts(inputs, attributes);
-    const { tensor, rows, length, stride } = rowsOf(x);
-    const { device } = x;
-    const [y, mean, rstd] = [empty(x.shape, { device }), empty([rows], { device }), empty([rows], { device })];
-    const form = rowForm(device, { rows, length });
-    device.run(kernel("layer_norm", "forward", { ...form, WEIGHT: weight !== undefined, BIAS: bias !== undefined }), {
-      bindings: { y, mean, rstd, x: tensor.whole, ...(weight && { weight: dense(weight) }), ...(bias && { bias: dense(bias) }) },
-      params: { rows, length, xOffset: tensor.offset, xStride: stride, eps: attributes.eps },
-      workgroups: rowGroups(rows, form),
-    });
+    const { y, mean, rstd } = launchForward(parts(inputs, attributes), attributes);
     return [y, mean, rstd];
   },
 
   gradient({ inputs, outputs, attributes, gradients, needs, takePending }) {
     const { x, weight } = parts(inputs, attributes);
-    const [saved_mean, saved_rstd] = [outputs[1]!, outputs[2]!];
-    const saved = { x: rowsOf(x), dy: rowsOf(gradients[0]!), saved_mean, saved_rstd };
-    const result: (Tensor | null)[] = [needs[0] ? inputGradient(saved, weight, takePending(0)) : null];
-    if (needs.slice(1).some(Boolean)) {
-      const { dWeight, dBias } = parameterGradients(saved);
-      if (attributes.hasWeight) result.push(dWeight);
-      if (attributes.hasBias) result.push(dBias);
-    }
-    return result;
+    const { dx, dWeight, dBias } = launchBackward(
+      { x, weight, mean: outputs[1]!, rstd: outputs[2]!, dy: gradients[0]! },
+      { needsX: needs[0]!, needsParameters: needs.slice(1).some(Boolean), pending: needs[0] ? takePending(0) : undefined },
+    );
+    return [dx, ...(attributes.hasWeight ? [dWeight] : []), ...(attributes.hasBias ? [dBias] : [])];
   },
 };
-
-interface Saved {
-  readonly x: ReturnType<typeof rowsOf>;
-  readonly dy: ReturnType<typeof rowsOf>;
-  readonly saved_mean: Tensor;
-  readonly saved_rstd: Tensor;
-}
-
-/** What both backward kernels are given. */
-function shared({ x, dy, saved_mean, saved_rstd }: Saved) {
-  return {
-    bindings: { x: x.tensor.whole, dy: dy.tensor.whole, saved_mean, saved_rstd },
-    params: {
-      rows: x.rows,
-      length: x.length,
-      xOffset: x.tensor.offset,
-      xStride: x.stride,
-      dyOffset: dy.tensor.offset,
-      dyStride: dy.stride,
-    },
-  };
-}
-
-/** Plus what others have given x, as the residual stream around a normalised branch does. */
-function inputGradient(saved: Saved, weight: Tensor | undefined, pending: Tensor | undefined): Tensor {
-  const { tensor, rows, length } = saved.x;
-  const added = pending && rowsOf(pending);
-  const dx = empty(tensor.shape, { device: tensor.device });
-  const { bindings, params } = shared(saved);
-  const form = rowForm(tensor.device, { rows, length });
-  tensor.device.run(kernel("layer_norm", "backward", { ...form, WEIGHT: weight !== undefined, PENDING: added !== undefined }), {
-    bindings: { ...bindings, dx, ...(weight && { weight: dense(weight) }), ...(added && { pending: added.tensor.whole }) },
-    params: { ...params, pendingOffset: added?.tensor.offset ?? 0, pendingStride: added?.stride ?? 0 },
-    workgroups: rowGroups(rows, form),
-  });
-  return dx;
-}
-
-/** Most rows that one invocation adds up by itself. */
-const LONGEST_CHUNK = 256;
-
-/** Both at once: partial sums over stretches of rows, then one fold of these. Columns are padded, so that both results lie at aligned places. */
-function parameterGradients(saved: Saved): { dWeight: Tensor; dBias: Tensor } {
-  const { tensor, rows, length } = saved.x;
-  const { device } = tensor;
-  const width = Math.ceil(length / 64) * 64;
-  const busy = (device.isSoftware ? 2048 : 65_536) / width; // splits that keep the adapter busy
-  const wanted = Math.max(1, Math.min(Math.floor(rows / 16), Math.ceil(busy)), Math.ceil(rows / LONGEST_CHUNK));
-  const chunk = Math.max(1, Math.ceil(rows / wanted));
-  const splits = Math.max(1, Math.ceil(rows / chunk));
-  const partial = empty([splits, 2 * width], { device });
-  const { bindings, params } = shared(saved);
-  device.run(kernel("layer_norm", "parameters"), {
-    bindings: { ...bindings, partial },
-    params: { ...params, width, splits, chunk },
-    workgroups: (width * splits) / 64,
-  });
-  const folded = fold(partial, { kept: [1], reduced: [0], shape: [2 * width], length: splits }, { combine: COMBINE.add });
-  const column = (offset: number): Tensor => new Tensor(device, folded.storage, { shape: [length], dtype: "f32", offset });
-  return { dWeight: column(0), dBias: column(width) };
-}
 
 /**
  * Normalises the last axis to mean 0 and variance 1, then scales and shifts: (x − mean) / √(variance + eps) · weight + bias (Ba, Kiros and
