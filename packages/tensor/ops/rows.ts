@@ -39,7 +39,10 @@ export function rowForm(device: Device, about: { rows: number; length: number })
   const { rows, length } = about;
   const alone = { FORM: 0, LANES: 1, WORKGROUP: 64 };
   if (device.family === "portable" || length < SHORTEST_SHARED_ROW) return alone;
-  if (device.family === "panel") return rows >= MANY_ROWS ? alone : { FORM: 1, LANES: device.subgroupSize, WORKGROUP: 64 };
+  // Without subgroups of a fixed size the panel family falls back on the portable form.
+  if (device.family === "panel") {
+    return device.subgroupSize === 0 || rows >= MANY_ROWS ? alone : { FORM: 1, LANES: device.subgroupSize, WORKGROUP: 64 };
+  }
   if (length <= 128) return { FORM: 2, LANES: 16, WORKGROUP: 64 };
   return length <= 1024 ? { FORM: 2, LANES: 64, WORKGROUP: 64 } : { FORM: 2, LANES: 256, WORKGROUP: 256 };
 }

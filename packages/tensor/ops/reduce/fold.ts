@@ -153,7 +153,9 @@ function plan(about: { outputs: number; length: number; rowsAreNear: boolean; fa
   chunk: number;
 } {
   const { outputs, length, family } = about;
-  const shared = about.rowsAreNear && length >= SHORTEST_ROW && (family === "tile" || (family === "panel" && outputs < MANY_OUTPUTS));
+  // Without subgroups of a fixed size the panel family falls back on the portable form.
+  const bySubgroup = family === "panel" && about.subgroupSize > 0 && outputs < MANY_OUTPUTS;
+  const shared = about.rowsAreNear && length >= SHORTEST_ROW && (family === "tile" || bySubgroup);
   const form = !shared ? 0 : family === "panel" ? 1 : 2;
   const lanes = form === 0 ? 1 : form === 1 ? about.subgroupSize : length <= 2048 ? 64 : 256;
   const workgroup = Math.max(64, lanes);
