@@ -9,24 +9,36 @@
  * {@linkcode canvasBaseline}. Reading turns both into fractions of the height, with the first point at x = 0 and the baseline at y = 0.
  */
 
-import { Unzip, UnzipInflate, zipSync } from "fflate";
+import { zipSync } from "fflate";
+import type { SkippedWord, SkipReason } from "./skipped_word.ts";
 import type { Point, Word } from "./word.ts";
+import { WordBankError } from "./word_bank_error.ts";
+import { unzipJson } from "./zip.ts";
 
 /** Where the capture canvas draws its baseline, as a fraction of its height from the top. */
 export const canvasBaseline = 0.65;
 
-/** A word bank that cannot be read. The message says in one line what was expected, what was found, and where. */
-export class WordBankError extends Error {
-  override readonly name: string = "WordBankError";
-}
+/**
+ * The most bytes of JSON that a bank may have by default: some 25,000 words, of which the largest bank known has 3,500. Parsed it takes
+ * half of the memory that Node allows itself on a small machine.
+ */
+export const maxWordBankBytes: number = 128 * 2 ** 20;
+
+/** The fewest bytes that a list can have in a bank: `[0,0,1],`. A file with more lists than this allows is there to fill the memory. */
+const leastBytesPerList = 8;
 
 /** Options of {@linkcode readWordBank}. */
 export interface ReadWordBankOptions {
   /** Which member of a zip to read. Default: the first `.json` that is not one of macOS's `__MACOSX` companions. */
   member?: string;
-  /** The most bytes of JSON to accept, so that a small zip cannot fill the memory. Default 256 MiB (the largest bank known has 19 MB). */
+  /** The most bytes of JSON to accept, so that a small zip cannot fill the memory. Default {@linkcode maxWordBankBytes}. */
   maxBytes?: number;
+  /** Called with each word that is not as it should be, which is then left out. Default: the first one throws. */
+  onSkip?: (skipped: SkippedWord) => void;
 }
+
+/** A zip tells when its members were changed, in local time. Always the same, so that equal words make equal files. */
+const zipTime = new Date(1980, 0, 1);
 
 /** Options of {@linkcode writeWordBank}. */
 export interface WriteWordBankOptions {
@@ -38,13 +50,11 @@ export interface WriteWordBankOptions {
   zipAs?: string;
 }
 
-const defaultMaxBytes = 256 * 2 ** 20;
-const zipSlice = 2 ** 14; // a slice inflates to at most about 1,032 times its size, so this bounds what is held beyond maxBytes
-
 /**
  * Reads the words of a bank from the bytes of a zip or of its JSON, told apart by their first bytes.
  *
- * @throws {WordBankError} if the bytes are no zip or JSON, if they hold more than `maxBytes`, or at the first value that is not as it should be.
+ * @throws {WordBankError} if the bytes are no zip or JSON or hold more than `maxBytes`; without `onSkip` at the first value that is not as it
+ * should be, too.
  * @example
  * ```ts
  * const words = await readWordBank(await readFile("bank.json.zip"));
@@ -53,16 +63,16 @@ const zipSlice = 2 ** 14; // a slice inflates to at most about 1,032 times its s
  */
 export async function readWordBank(bytes: Uint8Array | ArrayBuffer, options: ReadWordBankOptions = {}): Promise<Word[]> {
   const data = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
-  const maxBytes = options.maxBytes ?? defaultMaxBytes;
+  const maxBytes = options.maxBytes ?? maxWordBankBytes;
   const isZip = data[0] === 0x50 && data[1] === 0x4b; // "PK"
-  const json = isZip ? await unzipMember(data, { member: options.member, maxBytes }) : data;
+  const json = isZip ? unzipJson(data, { member: options.member, maxBytes }) : data;
   if (json.length > maxBytes) throw new WordBankError(`Expected at most ${maxBytes} bytes of JSON but found ${json.length}`);
-  return parseWords(json);
+  return parseWords(json, options.onSkip);
 }
 
 /**
  * Writes words as a bank that {@linkcode readWordBank} reads back, up to rounding. Each word is placed on the canvas with its leftmost
- * point at 0.
+ * point at 0. Equal words make equal bytes.
  *
  * @throws {RangeError} unless `aspectRatio` is positive.
  * @example
@@ -88,54 +98,7 @@ export function writeWordBank(words: readonly Word[], options: WriteWordBankOpti
     };
   });
   const json = new TextEncoder().encode(JSON.stringify(records));
-  return zipAs === undefined ? json : zipSync({ [zipAs]: json });
-}
-
-/** Inflates one member of a zip, in slices, giving up as soon as it exceeds its limit: the sizes a zip declares cannot be trusted. */
-function unzipMember(zip: Uint8Array, { member, maxBytes }: { member?: string; maxBytes: number }): Promise<Uint8Array> {
-  const wanted = (name: string) => (member === undefined ? name.endsWith(".json") && !name.startsWith("__MACOSX/") : name === member);
-  const seen: string[] = [];
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let state: "searching" | "reading" | "done" = "searching";
-
-  return new Promise((resolve, reject) => {
-    const unzip = new Unzip((file) => {
-      if (seen.length < 8) seen.push(file.name);
-      if (state !== "searching" || !wanted(file.name)) return;
-      state = "reading";
-      file.ondata = (error, chunk, final) => {
-        if (error) throw error;
-        length += chunk.length;
-        if (length > maxBytes) throw new WordBankError(`Expected at most ${maxBytes} bytes of JSON but found more in ${file.name}`);
-        chunks.push(chunk);
-        if (final) state = "done";
-      };
-      file.start();
-    });
-    unzip.register(UnzipInflate);
-    try {
-      for (let at = 0; at < zip.length && state !== "done"; at += zipSlice) {
-        unzip.push(zip.subarray(at, at + zipSlice), at + zipSlice >= zip.length);
-      }
-    } catch (error) {
-      return reject(
-        error instanceof WordBankError ? error : new WordBankError(`Expected a zip but found a damaged one (${oneLine(error)})`),
-      );
-    }
-    if (state === "searching") {
-      const found = seen.length > 0 ? seen.join(", ") : "no member";
-      return reject(new WordBankError(`Expected ${member ?? "a .json file"} in the zip but found ${found}`));
-    }
-    if (state === "reading") return reject(new WordBankError("Expected a whole zip but found a truncated one"));
-    const json = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      json.set(chunk, at);
-      at += chunk.length;
-    }
-    resolve(json);
-  });
+  return zipAs === undefined ? json : zipSync({ [zipAs]: json }, { mtime: zipTime });
 }
 
 function oneLine(error: unknown): string {
@@ -149,44 +112,107 @@ function shown(value: unknown): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-function parseWords(json: Uint8Array): Word[] {
-  let records: unknown;
+function parseWords(bytes: Uint8Array, onSkip: ReadWordBankOptions["onSkip"]): Word[] {
+  const records = parseJson(bytes);
+  if (!Array.isArray(records)) throw new WordBankError(`Expected a list of words but found ${shown(records)}`);
+  const words: Word[] = [];
+  for (const [index, record] of records.entries()) {
+    try {
+      words.push(parseWord(record));
+    } catch (error) {
+      if (!(error instanceof UnfitRecord)) throw error;
+      const { reason, expected, found, where } = error;
+      if (!onSkip) throw new WordBankError(`${expected} but found ${found} in word ${index}${where}`);
+      onSkip({ index, text: textOf(record), reason, detail: `${expected} but found ${found}${where.replace(/^,/, " at")}` });
+    }
+  }
+  return words;
+}
+
+/** JSON as Python writes it too: with NaN and Infinity, which become null. */
+function parseJson(bytes: Uint8Array): unknown {
   try {
-    records = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    const lists = bytes.reduce((count, byte) => count + (byte === 0x5b || byte === 0x7b ? 1 : 0), 0); // [ and {
+    if (lists * leastBytesPerList > bytes.length + 1000) throw new Error(`${lists} lists in ${bytes.length} bytes`);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      if (!/\b(NaN|Infinity)\b/.test(text)) throw error;
+      return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null")));
+    }
   } catch (error) {
     throw new WordBankError(`Expected JSON but found something else (${oneLine(error)})`);
   }
-  if (!Array.isArray(records)) throw new WordBankError(`Expected a list of words but found ${shown(records)}`);
-  return records.map(parseWord);
 }
 
-function parseWord(record: unknown, index: number): Word {
-  const expected = (what: string, found: unknown, where = ""): WordBankError =>
-    new WordBankError(`Expected ${what} but found ${shown(found)} in word ${index}${where}`);
-  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+/** What is wrong with one record. */
+class UnfitRecord extends Error {
+  readonly reason: SkipReason;
+  readonly expected: string;
+  readonly found: string;
+  readonly where: string;
 
-  if (!isObject(record)) throw expected("an object with metadata and points", record);
-  const { metadata, points } = record;
-  if (!isObject(metadata)) throw expected("metadata", metadata);
-  const { author, asciiSequence: text, aspectRatio, pointCount, strokeCount } = metadata;
-  if (typeof author !== "string") throw expected("metadata.author to be a string", author);
-  if (typeof text !== "string" || text === "") throw expected("metadata.asciiSequence to be a non-empty string", text);
-  if (typeof aspectRatio !== "number" || !(aspectRatio > 0)) throw expected("metadata.aspectRatio to be a positive number", aspectRatio);
-  if (!Array.isArray(points) || points.length === 0) throw expected("a non-empty list of points", points);
-  if (pointCount !== undefined && pointCount !== points.length) throw expected(`metadata.pointCount to be ${points.length}`, pointCount);
+  constructor(reason: SkipReason, about: { readonly expected: string; readonly found: unknown; readonly where?: string }) {
+    super(reason);
+    this.reason = reason;
+    this.expected = `Expected ${about.expected}`;
+    this.found = shown(about.found);
+    this.where = about.where ?? "";
+  }
+}
 
-  let strokes = 0;
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** What a record should say, if it tells. */
+function textOf(record: unknown): string | null {
+  const metadata = isObject(record) && isObject(record.metadata) ? record.metadata : {};
+  return typeof metadata.asciiSequence === "string" ? metadata.asciiSequence : null;
+}
+
+function parseWord(record: unknown): Word {
+  const check = (fits: boolean, expected: string, found: unknown): void => {
+    if (!fits) throw new UnfitRecord("malformed", { expected, found });
+  };
+  check(isObject(record), "an object with metadata and points", record);
+  const { metadata, points } = record as Record<string, unknown>;
+  check(isObject(metadata), "metadata", metadata);
+  const { author, asciiSequence: text, aspectRatio, pointCount, strokeCount } = metadata as Record<string, unknown>;
+  check(typeof author === "string", "metadata.author to be a string", author);
+  check(typeof text === "string" && text !== "", "metadata.asciiSequence to be a non-empty string", text);
+  const isRatio = Number.isFinite(aspectRatio) && (aspectRatio as number) > 0;
+  check(isRatio, "metadata.aspectRatio to be a positive number", aspectRatio);
+  check(Array.isArray(points), "a non-empty list of points", points);
+  const places = points as unknown[];
+  if (places.length === 0) throw new UnfitRecord("empty ink", { expected: "a non-empty list of points", found: points });
+  const count = (name: string, told: unknown, counted: number): void => {
+    if (told !== undefined && told !== counted)
+      throw new UnfitRecord("wrong counts", { expected: `metadata.${name} to be ${counted}`, found: told });
+  };
+  count("pointCount", pointCount, places.length);
+  const parsed = parsePoints(places, aspectRatio as number);
+  count("strokeCount", strokeCount, parsed.filter(([, , pen]) => pen === 0).length);
+  return { text: text as string, author: author as string, points: parsed };
+}
+
+/** The points in canvas heights. Changes the lists that they came in: a second set of them would not always fit the memory. */
+function parsePoints(points: readonly unknown[], aspectRatio: number): Point[] {
   let left = 0;
-  const shifted = points.map((point: unknown, at): Point => {
-    if (!Array.isArray(point) || point.length !== 3) throw expected("[x, y, pen]", point, `, point ${at}`);
-    const [x, y, pen] = point as unknown[];
-    if (!Number.isFinite(x) || !Number.isFinite(y)) throw expected("finite x and y", point, `, point ${at}`);
-    if (pen !== 0 && pen !== 1) throw expected("pen to be 0 or 1", pen, `, point ${at}`);
-    if (pen === 0) strokes++;
-    const scaled = (x as number) * aspectRatio;
+  for (const [at, point] of points.entries()) {
+    const where = `, point ${at}`;
+    if (!Array.isArray(point) || point.length !== 3) throw new UnfitRecord("malformed", { expected: "[x, y, pen]", found: point, where });
+    const [x, y, pen] = point as [number, number, number];
+    const isNumber = (value: unknown): boolean => typeof value === "number" || value === null; // null was NaN
+    if (!isNumber(x) || !isNumber(y)) throw new UnfitRecord("malformed", { expected: "finite x and y", found: point, where });
+    const scaled = x * aspectRatio;
+    if (!Number.isFinite(x) || !Number.isFinite(y) || !Number.isFinite(scaled))
+      throw new UnfitRecord("not finite", { expected: "finite x and y", found: point, where });
+    if (pen !== 0 && pen !== 1) throw new UnfitRecord("malformed", { expected: "pen to be 0 or 1", found: point[2], where });
     if (at === 0) left = scaled;
-    return [scaled - left, (y as number) - canvasBaseline, pen];
-  });
-  if (strokeCount !== undefined && strokeCount !== strokes) throw expected(`metadata.strokeCount to be ${strokes}`, strokeCount);
-  return { text, author, points: shifted };
+    point[0] = scaled - left;
+    point[1] = y - canvasBaseline;
+  }
+  return points as Point[];
 }

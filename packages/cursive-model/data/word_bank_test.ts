@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { strToU8, unzipSync, zipSync } from "fflate";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { arbitraryWord, inkOf } from "../testing/ink.ts";
+import type { SkippedWord } from "./skipped_word.ts";
 import type { Word } from "./word.ts";
-import { readWordBank, WordBankError, writeWordBank } from "./word_bank.ts";
+import { readWordBank, writeWordBank } from "./word_bank.ts";
+import { WordBankError } from "./word_bank_error.ts";
 
 const metadata = { author: "A", asciiSequence: "hi", pointCount: 2, strokeCount: 1, aspectRatio: 6 };
 const points = [
@@ -67,6 +69,34 @@ describe("readWordBank", () => {
     ["Expected pen to be 0 or 1 but found 2 in word 0, point 1", [{ metadata, points: [points[0], [0.1, 0.6, 2]] }]],
   ])("says in one line what is wrong: %s", async (message, value) => {
     await expect(readWordBank(json(value))).rejects.toThrow(new WordBankError(message));
+  });
+
+  it("hands out the words that are not as they should be, and goes on, if asked to", async () => {
+    const skipped: SkippedWord[] = [];
+    const unfit = { metadata: { ...metadata, pointCount: 3 }, points };
+    const words = await readWordBank(json([3, { metadata, points }, unfit]), { onSkip: (word) => skipped.push(word) });
+    expect(words).toHaveLength(1);
+    expect(skipped).toEqual([
+      { index: 0, text: null, reason: "malformed", detail: "Expected an object with metadata and points but found 3" },
+      { index: 2, text: "hi", reason: "wrong counts", detail: "Expected metadata.pointCount to be 2 but found 3" },
+    ]);
+  });
+
+  it("reads what Python writes for NaN as a coordinate that is not finite, and leaves texts alone", async () => {
+    const text = new TextDecoder().decode(bank).replace('"hi"', '"NaN, \\"Infinity"');
+    expect((await readWordBank(strToU8(text)))[0]!.text).toBe('NaN, "Infinity');
+    for (const found of ["NaN", "Infinity", "-Infinity"]) {
+      await expect(readWordBank(strToU8(text.replace("0.2,", `${found},`)))).rejects.toThrow(
+        "Expected finite x and y but found [null,0.65,0] in word 0, point 1",
+      );
+    }
+    await expect(readWordBank(strToU8(text.replace("0.2,", "1e400,")))).rejects.toThrow("Expected finite x and y");
+  });
+
+  it("refuses a file of empty lists, which would fill the memory many times over", async () => {
+    const zip = zipSync({ "bank.json": strToU8(`[${"[],".repeat(1e6)}[]]`) });
+    await expect(readWordBank(zip)).rejects.toThrow("Expected JSON but found something else (1000002 lists in 3000004 bytes)");
+    expect(zip.length).toBeLessThan(10_000);
   });
 
   it("refuses a zip that inflates beyond the limit, whatever size it declares", async () => {
@@ -145,6 +175,18 @@ describe("writeWordBank", () => {
       },
     ]);
     expect(Object.keys(unzipSync(writeWordBank([word], { zipAs: "bank.json" })))).toEqual(["bank.json"]);
+  });
+
+  it("writes equal bytes for equal words, whenever and wherever", () => {
+    const word: Word = { text: "i", author: "B", points: inkOf("0,0 -0.3,0.1/") };
+    vi.useFakeTimers({ now: 0, toFake: ["Date"] });
+    try {
+      const first = writeWordBank([word], { zipAs: "bank.json" });
+      vi.setSystemTime(1e12);
+      expect(writeWordBank([word], { zipAs: "bank.json" })).toEqual(first);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("refuses an aspect ratio that is not positive", () => {
