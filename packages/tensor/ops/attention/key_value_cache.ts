@@ -155,5 +155,10 @@ function cachedKernel(family: KernelFamily, { headSize, isAppending }: { headSiz
   const UNROLL = headSize <= WIDEST_UNROLLED;
   // Sums of all lanes lie in workgroup memory, of which every adapter has 16 KiB.
   const LANES = UNROLL ? lanes[family] : Math.min(16, lanes[family]);
-  return kernel("attention_cached", "attend", { D4: UNROLL ? Math.ceil(headSize / 4) : MAX_HEAD_SIZE / 4, LANES, UNROLL, OWN: isAppending });
+  return kernel("attention_cached", "attend", {
+    D4: UNROLL ? Math.ceil(headSize / 4) : MAX_HEAD_SIZE / 4,
+    LANES,
+    UNROLL,
+    OWN: isAppending,
+  });
 }
