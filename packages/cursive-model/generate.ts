@@ -1,5 +1,6 @@
 import { type CapturedStep, capture, createRng, type HostTensor, noGrad, type Rng, type Tensor } from "@cursive/tensor";
 import type { StrokeTokenizer } from "./data/tokenizer.ts";
+import { Decoder } from "./decode.ts";
 import type { Transformer } from "./transformer.ts";
 
 /** Options of {@link generate}. */
@@ -14,21 +15,36 @@ export interface GenerateOptions {
   readonly maxTokens?: number;
   /** Tokens that every sample starts with: ink to continue. Default: the first point, which is the same in all ink. */
   readonly start?: ArrayLike<number>;
-  /** Called after every token with the number of tokens so far. */
+  /**
+   * Keep the keys and values of what has been written, so that a token costs one place's work. Default true. False computes the whole
+   * sequence anew for every token, which is much slower; a model with hooks is always run so, since hooks see whole sequences.
+   */
+  readonly cache?: boolean;
+  /** Called after every token with the number of tokens so far. More than 64 texts are written one batch after another. */
   readonly onToken?: (count: number) => void;
+  /** Called as soon as a text is written, with its place among the texts: what there is already if the rest should fail. */
+  readonly onText?: (index: number, tokens: Int32Array<ArrayBuffer>) => void;
+  /** Asks to stop. */
+  readonly signal?: AbortSignal;
 }
 
-/** Sequence lengths are rounded up to multiples of this, so that few different steps are captured. */
-const BUCKET = 64;
+/** Texts that are written side by side: more would keep more keys and values than they save time. */
+const LARGEST_BATCH = 64;
 
-type NextLogits = CapturedStep<[tokens: HostTensor, context: HostTensor, last: HostTensor], Tensor>;
-const captured = new WeakMap<Transformer, NextLogits>();
+/** A text being written. */
+interface Row {
+  readonly index: number;
+  readonly text: string;
+  readonly rng: Rng;
+  readonly tokens: number[];
+  done: boolean;
+}
 
 /**
- * Writes texts: draws stroke tokens one after another until END. All texts are written side by side in one batch.
+ * Writes texts: draws stroke tokens one after another until END. The texts of a batch are written side by side.
  *
- * @returns One token sequence a text, without END.
- * @throws RangeError if the tokenizer is not the model's, a number is out of range, or the model gives NaN.
+ * @returns One token sequence a text, without END; one of `maxTokens` tokens never came to its end.
+ * @throws RangeError if the tokenizer is not the model's, a number is out of range, or the model gives NaN. @throws The reason of `signal`.
  * @example
  * ```ts
  * const [tokens] = await generate(model, { tokenizer, texts: ["hello"], temperature: 0.8, seed: 3 });
@@ -38,50 +54,135 @@ const captured = new WeakMap<Transformer, NextLogits>();
 export async function generate(
   model: Transformer,
   options: GenerateOptions & { readonly tokenizer: StrokeTokenizer; readonly texts: readonly string[] },
-): Promise<Int32Array[]> {
-  const { tokenizer, texts, temperature = 1, topK = Number.POSITIVE_INFINITY, seed = 0 } = options;
-  const { blockSize, contextBlockSize, vocabSize } = model.config;
+): Promise<Int32Array<ArrayBuffer>[]> {
+  const { texts, seed = 0 } = options;
+  const settings = settingsOf(model, options);
+  const rows = texts.map((text, index): Row => {
+    const copy = texts.slice(0, index).filter((other) => other === text).length;
+    return { index, text, rng: createRng(seed, "generate", text, copy), tokens: [...settings.start], done: false };
+  });
+  const size = batchSizeFor(model);
+  for (let first = 0; first < rows.length; first += size) await writeBatch(model, { ...settings, rows: rows.slice(first, first + size) });
+  return rows.map((row) => Int32Array.from(row.tokens));
+}
+
+type Settings = Required<Pick<GenerateOptions, "temperature" | "topK" | "maxTokens" | "cache">> &
+  Pick<GenerateOptions, "onToken" | "onText" | "signal"> & { readonly tokenizer: StrokeTokenizer; readonly start: readonly number[] };
+
+/** The options with their defaults. @throws RangeError if they make no sense. */
+function settingsOf(model: Transformer, options: GenerateOptions & { readonly tokenizer: StrokeTokenizer }): Settings {
+  const { tokenizer, temperature = 1, topK = Number.POSITIVE_INFINITY, cache = true, onToken, onText, signal } = options;
+  const { blockSize, vocabSize } = model.config;
   const maxTokens = Math.min(options.maxTokens ?? blockSize, blockSize);
-  const start = Int32Array.from(options.start ?? tokenizer.encodeStrokes([[0, 0, 1]]));
+  const start = Array.from(options.start ?? tokenizer.encodeStrokes([[0, 0, 1]]));
   if (tokenizer.vocabSize !== vocabSize)
     throw new RangeError(`Expected a tokenizer of the model's ${vocabSize} tokens but found one of ${tokenizer.vocabSize}`);
   if (start.length < 1 || start.length > maxTokens)
     throw new RangeError(`Expected 1 to ${maxTokens} tokens to start with but found ${start.length}`);
   if (!(temperature >= 0)) throw new RangeError(`Expected a temperature of at least 0 but found ${temperature}`);
   if (!(topK >= 1)) throw new RangeError(`Expected topK of at least 1 but found ${topK}`);
+  return { tokenizer, temperature, topK, maxTokens, cache, onToken, onText, signal, start };
+}
 
-  const context = new Int32Array(texts.length * contextBlockSize);
-  texts.forEach((text, i) => {
-    context.set(tokenizer.encodeText(text, { length: contextBlockSize }), i * contextBlockSize);
-  });
-  const rows = texts.map((text, i) => {
-    const copy = texts.slice(0, i).filter((other) => other === text).length;
-    return { tokens: [...start], rng: createRng(seed, "generate", text, copy), done: false };
-  });
-  const step = nextLogits(model);
-  for (let count = start.length; count < maxTokens && rows.some((r) => !r.done); count++) {
-    const length = Math.min(blockSize, BUCKET * Math.ceil(count / BUCKET));
-    const tokens = new Int32Array(rows.length * length).fill(tokenizer.padToken);
-    for (const [i, row] of rows.entries()) tokens.set(row.tokens, i * length);
-    const logits = await step(
-      { shape: [rows.length, length], dtype: "i32", data: tokens },
-      { shape: [rows.length, contextBlockSize], dtype: "i32", data: context },
-      { shape: [1], dtype: "i32", data: Int32Array.of(count - 1) },
-    );
-    const values = (await logits.data()) as Float32Array;
+/** As many texts as the keys of one layer can be bound for. */
+function batchSizeFor({ config, lm_head }: Transformer): number {
+  const { nHead, nEmbd, blockSize } = config;
+  const bytes = 4 * blockSize * nHead * 4 * Math.ceil(nEmbd / nHead / 4);
+  const { maxStorageBufferBindingSize, maxBufferSize } = lm_head.weight.device.limits;
+  return Math.max(1, Math.min(LARGEST_BATCH, Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / bytes)));
+}
+
+async function writeBatch(model: Transformer, settings: Settings & { readonly rows: readonly Row[] }): Promise<void> {
+  const { rows, tokenizer, temperature, topK, maxTokens, onToken, onText, signal } = settings;
+  const { vocabSize } = model.config;
+  const finish = (row: Row): void => {
+    row.done = true;
+    onText?.(row.index, Int32Array.from(row.tokens));
+  };
+  using logits = new LogitsSource(model, settings);
+  for (let count = settings.start.length; count < maxTokens && rows.some((row) => !row.done); count++) {
+    signal?.throwIfAborted();
+    const values = await logits.next();
     for (const [i, row] of rows.entries()) {
       if (row.done) continue;
       const token = sampleToken(values.subarray(i * vocabSize, (i + 1) * vocabSize), { temperature, topK, rng: row.rng });
-      if (token === tokenizer.endToken) row.done = true;
+      if (token === tokenizer.endToken) finish(row);
       else row.tokens.push(token);
     }
-    options.onToken?.(count + 1);
+    onToken?.(count + 1);
   }
-  return rows.map((r) => Int32Array.from(r.tokens));
+  for (const row of rows) if (!row.done) finish(row);
 }
 
+/** The logits after the tokens of a batch of rows as it grows: from kept keys and values, or computed anew. */
+class LogitsSource implements Disposable {
+  readonly #model: Transformer;
+  readonly #rows: readonly Row[];
+  readonly #padToken: number;
+  readonly #context: Int32Array<ArrayBuffer>;
+  readonly #modules: readonly { readonly isHooked: boolean }[];
+  #decoder: Decoder | undefined;
+
+  constructor(model: Transformer, { rows, tokenizer, cache }: { rows: readonly Row[]; tokenizer: StrokeTokenizer; cache: boolean }) {
+    const { contextBlockSize } = model.config;
+    this.#model = model;
+    this.#rows = rows;
+    this.#padToken = tokenizer.padToken;
+    this.#context = new Int32Array(rows.length * contextBlockSize);
+    for (const [i, row] of rows.entries())
+      this.#context.set(tokenizer.encodeText(row.text, { length: contextBlockSize }), i * contextBlockSize);
+    this.#modules = [...model.namedModules()].map(([, module]) => module);
+    if (cache && !this.#isHooked()) this.#decoder = new Decoder(model, { batch: rows.length, context: this.#context });
+  }
+
+  /** After the tokens that the rows have now, `[B, V]` in rows; one token more than the time before. What a finished row gets means nothing. */
+  next(): Promise<Float32Array> {
+    if (this.#decoder && this.#isHooked()) this[Symbol.dispose]();
+    const decoder = this.#decoder;
+    if (!decoder) return this.#recompute();
+    const count = Math.max(...this.#rows.map((row) => row.tokens.length));
+    if (decoder.length === 0) return decoder.start(this.#tokens(count));
+    return decoder.next(Int32Array.from(this.#rows, (row) => row.tokens[count - 1] ?? this.#padToken));
+  }
+
+  [Symbol.dispose](): void {
+    this.#decoder?.release();
+    this.#decoder = undefined;
+  }
+
+  #isHooked(): boolean {
+    return this.#modules.some((module) => module.isHooked);
+  }
+
+  async #recompute(): Promise<Float32Array> {
+    const { blockSize, contextBlockSize } = this.#model.config;
+    const batch = this.#rows.length;
+    const count = Math.max(...this.#rows.map((row) => row.tokens.length));
+    const length = Math.min(blockSize, BUCKET * Math.ceil(count / BUCKET));
+    const logits = await recomputed(this.#model)(
+      { shape: [batch, length], dtype: "i32", data: this.#tokens(length) },
+      { shape: [batch, contextBlockSize], dtype: "i32", data: this.#context },
+      { shape: [1], dtype: "i32", data: Int32Array.of(count - 1) },
+    );
+    return (await logits.data()) as Float32Array;
+  }
+
+  /** The rows' tokens, each padded to a length. */
+  #tokens(length: number): Int32Array<ArrayBuffer> {
+    const tokens = new Int32Array(this.#rows.length * length).fill(this.#padToken);
+    for (const [i, row] of this.#rows.entries()) tokens.set(row.tokens, i * length);
+    return tokens;
+  }
+}
+
+/** Lengths of recomputed sequences are rounded up to multiples of this, so that few different steps are captured. */
+const BUCKET = 64;
+
+type WholeSequence = CapturedStep<[tokens: HostTensor, context: HostTensor, last: HostTensor], Tensor>;
+const captured = new WeakMap<Transformer, WholeSequence>();
+
 /** The model's logits after token `last` of each sequence: `[B, 1, V]`. The head sees that one position only. */
-function nextLogits(model: Transformer): NextLogits {
+function recomputed(model: Transformer): WholeSequence {
   let step = captured.get(model);
   if (!step) {
     step = capture(

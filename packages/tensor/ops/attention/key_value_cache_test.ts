@@ -134,7 +134,9 @@ describe("KeyValueCache", () => {
       ["values[place + c] = value;", ""],
     ] as const)
       await withMutation("attention_cached", edit, () => mustFail(() => agreesWithTheOracle(example)));
-    await withMutation("attention_cached", ["sums[lane][D4] += sums[lane + half][D4];", ""], () => mustFail(() => attendsToWhatIsKept(example)));
+    await withMutation("attention_cached", ["sums[lane][D4] += sums[lane + half][D4];", ""], () =>
+      mustFail(() => attendsToWhatIsKept(example)),
+    );
   });
 
   it("sees nothing of what it held before", async () => {

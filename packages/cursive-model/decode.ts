@@ -1,0 +1,82 @@
+import { type CapturedStep, capture, type HostTensor, KeyValueCache, noGrad, type Tensor, tensor } from "@cursive/tensor";
+import type { BlockCaches, Transformer } from "./transformer.ts";
+
+type NextToken = CapturedStep<[tokens: HostTensor, places: HostTensor], Tensor>;
+
+/** A batch of texts, as {@link Decoder} takes them. */
+export interface DecoderOptions {
+  /** B: sequences side by side. */
+  readonly batch: number;
+  /** The texts' characters, `[B, S]` in rows. */
+  readonly context: Int32Array<ArrayBuffer>;
+}
+
+/**
+ * Goes on with a batch of sequences token by token. The keys and values of every layer stay on the GPU, those of the text too, so that a token
+ * costs one place's work instead of the whole sequence's. A token is one captured step, the same however long the sequences have grown.
+ *
+ * Hooks do not see whole sequences here: a model that has any wants its forward pass instead.
+ *
+ * @example
+ * ```ts
+ * const decoder = new Decoder(model, { batch: 2, context });
+ * let logits = await decoder.start(tokens); // [B, n] → [B, V], after the last of the n
+ * logits = await decoder.next(drawn);       // [B] → [B, V]
+ * decoder.release();
+ * ```
+ */
+export class Decoder {
+  readonly #model: Transformer;
+  readonly #batch: number;
+  readonly #context: Tensor;
+  readonly #caches: readonly BlockCaches[];
+  readonly #next: NextToken;
+
+  /** @throws OutOfMemoryError if a layer's keys are more than the device can bind. */
+  constructor(model: Transformer, { batch, context }: DecoderOptions) {
+    const { nLayer, nHead: heads, nEmbd, blockSize, contextBlockSize } = model.config;
+    const { device } = model.lm_head.weight;
+    const cache = (capacity: number): KeyValueCache => new KeyValueCache({ batch, heads, headSize: nEmbd / heads, capacity, device });
+    this.#model = model;
+    this.#batch = batch;
+    this.#context = tensor(context, { shape: [batch, contextBlockSize], device });
+    this.#caches = Array.from({ length: nLayer }, () => ({ self: cache(blockSize), cross: cache(contextBlockSize) }));
+    this.#next = capture((tokens: Tensor, places: Tensor) => this.#logits(tokens, places), { device });
+  }
+
+  /** Tokens taken so far. */
+  get length(): number {
+    return this.#caches[0]!.self.length;
+  }
+
+  /** Takes the sequences' first tokens, `[B, n]` in rows. @returns The logits after the last ones, `[B, V]` in rows. */
+  async start(tokens: Int32Array<ArrayBuffer>): Promise<Float32Array> {
+    const { device } = this.#context;
+    const logits = this.#logits(tensor(tokens, { shape: [this.#batch, tokens.length / this.#batch], device }));
+    return (await logits.data()) as Float32Array;
+  }
+
+  /** Takes one more token a sequence, `[B]`. @returns The logits after it, `[B, V]` in rows. @throws RangeError beyond the model's block size. */
+  async next(tokens: Int32Array<ArrayBuffer>): Promise<Float32Array> {
+    const place = Int32Array.of(this.length);
+    const logits = await this.#next({ shape: [this.#batch, 1], dtype: "i32", data: tokens }, { shape: [1, 1], dtype: "i32", data: place });
+    return (await logits.data()) as Float32Array;
+  }
+
+  /** Gives the memory back now. The decoder cannot be used any more. */
+  release(): void {
+    this.#next.destroy();
+    for (const { self, cross } of this.#caches) {
+      self.release();
+      cross.release();
+    }
+  }
+
+  #logits(tokens: Tensor, places?: Tensor): Tensor {
+    const { transformer, lm_head } = this.#model;
+    return noGrad(() => {
+      const x = transformer.call(tokens, this.#context, { continuation: { caches: this.#caches, ...(places && { places }) } });
+      return lm_head.call(x.narrow(1, { start: x.shape[1]! - 1, length: 1 }));
+    });
+  }
+}
