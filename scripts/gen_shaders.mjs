@@ -1,4 +1,4 @@
-// Writes packages/tensor/shaders.gen.ts from shaders/*.wgsl, one key a file.
+// Writes packages/tensor/shaders.gen.ts from shaders/*.wgsl, one key a file. A line `//#include NAME` becomes shaders/parts/NAME.wgsl.
 //
 //   node scripts/gen_shaders.mjs           writes the file when it is stale
 //   node scripts/gen_shaders.mjs --check   writes nothing; exits with 1 when it is stale
@@ -61,7 +61,7 @@ export function generateShaders(source = SOURCE, target = TARGET, { check = fals
   const sources = new Map(
     list(source)
       .filter((file) => file.endsWith(".wgsl"))
-      .map((file) => [basename(file, ".wgsl"), readFileSync(join(source, file), "utf8")]),
+      .map((file) => [basename(file, ".wgsl"), withParts(readFileSync(join(source, file), "utf8"), join(source, "parts"))]),
   );
   const text = shaderModule(sources);
   if (read(target)?.replaceAll("\r\n", "\n") === text) return true;
@@ -72,6 +72,21 @@ export function generateShaders(source = SOURCE, target = TARGET, { check = fals
   writeFileSync(temporary, text);
   renameSync(temporary, target);
   return false;
+}
+
+/**
+ * Puts in what a shader includes.
+ *
+ * @param {string} text
+ * @param {string} folder
+ * @returns {string}
+ */
+function withParts(text, folder) {
+  return text.replace(/^\/\/#include (.*)$/gm, (line, /** @type {string} */ name) => {
+    const part = read(join(folder, `${name}.wgsl`));
+    if (part === undefined) throw new Error(`Expected shaders/parts/${name}.wgsl for "${line}" but found no such file`);
+    return part.trimEnd();
+  });
 }
 
 /** @param {string} folder */

@@ -1,6 +1,6 @@
 // gemm_panel — C = A·B for software adapters: one subgroup a workgroup, no workgroup memory, no barriers.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
-//   out [split, batch, M, N], the epilogue (GELU) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 // A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane) and walks down rows of A. A row is loaded once by the
 // subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
@@ -47,6 +47,7 @@ const KC = 64u; //#param
 const VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 const RESIDUAL = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
@@ -63,14 +64,12 @@ const e = 0u; //#loop
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
-
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
-// Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
-}
 //#end
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
+
+//#include gelu
 
 var<private> panel: array<f32, KC * NC>;
 
@@ -149,6 +148,9 @@ fn main(
             //#if GELU
             pre[place + c * SG] = value;
             value = gelu(value);
+            //#end
+            //#if GELU_SLOPE
+            value *= gelu_slope(slopeAt[place + c * SG]);
             //#end
             //#if RESIDUAL
             value += residual[residual0 + (row - 1u) * params.residualRow + c * SG];

@@ -3,6 +3,7 @@
 //   out [split, batch, M, N]: row stride `outRow`; with one split the result, else partial sums over stretches of k for gemm_reduce
 // Epilogue (one split only): out = activation(C + bias[column]) + residual[batch, row, column].
 //   GELU: the activation is GELU's tanh form, and the sum before it goes to `pre`, laid out like `out`.
+//   GELU_SLOPE: the activation is multiplication by gelu'(slopeAt), laid out like `out`: the gradient's way back through GELU.
 //   ROW_SUMS: also Σ_k A[row, k], written behind the matrix (the bias gradient, where A is the transposed gradient of an output).
 // An invocation computes 8 rows × 4 columns; k runs in order, so results do not depend on the tile or on the neighbours.
 // Rows and columns beyond the edge repeat the last one and are not stored: every load is of an element of the operand.
@@ -35,6 +36,7 @@ struct Params {
 }
 
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 const ROW_SUMS = false; //#param
 const q = 0u; //#loop
 const c = 0u; //#loop
@@ -47,14 +49,12 @@ const c = 0u; //#loop
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
-
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
-// Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
-}
 //#end
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
+
+//#include gelu
 
 // Where a batch's operands begin.
 fn batch_offsets(batch: u32) -> vec2u {
@@ -76,6 +76,9 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   //#if GELU
   pre[place] = value;
   value = gelu(value);
+  //#end
+  //#if GELU_SLOPE
+  value *= gelu_slope(slopeAt[place]);
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;

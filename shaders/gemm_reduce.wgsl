@@ -1,7 +1,7 @@
 // gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
 //   partials [splits, slice] → out [slice]: rows of `n` elements, `outRow` apart, and from `rowSumsOffset` on row sums, which get no epilogue.
 //   What lies between is left alone.
-// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to `pre`.
+// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to `pre`. GELU_SLOPE: times gelu'(slopeAt).
 // Dispatch: ceil(slice / 64) workgroups, folded into x and y.
 
 struct Params {
@@ -18,6 +18,7 @@ struct Params {
 }
 
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
@@ -26,13 +27,12 @@ const GELU = false; //#param
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(5) var<storage, read_write> pre: array<f32>;
-
-// As in gemm_portable.
-fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
-}
 //#end
+//#if GELU_SLOPE
+@group(0) @binding(5) var<storage, read> slopeAt: array<f32>;
+//#end
+
+//#include gelu
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -50,6 +50,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     //#if GELU
     pre[i] = value;
     value = gelu(value);
+    //#end
+    //#if GELU_SLOPE
+    value *= gelu_slope(slopeAt[i]);
     //#end
     if (params.hasResidual != 0u) { value += residual[params.residualOffset + row * params.residualRow + column]; }
   }

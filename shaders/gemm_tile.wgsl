@@ -1,6 +1,6 @@
 // gemm_tile — C = A·B for GPUs: tiles in workgroup memory.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets; the parameters tell how to load them well
-//   out [split, batch, M, N], the epilogue (GELU) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
 // 16 × 16 invocations compute 16·TM rows × 64 columns, TM × 4 each, in steps of 16 along k. While a step is computed the next one's operands are
 // on their way from memory. Beyond the edges of the matrices tiles are filled with zeros.
 // Operands are loaded and kept as vec4 along the axis that neighbours in memory:
@@ -42,6 +42,7 @@ const A_ALONG_K = true; //#param
 const B_ALONG_K = true; //#param
 const VEC = false; //#param
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 const ROW_SUMS = false; //#param
 const i = 0u; //#loop
 const r = 0u; //#loop
@@ -66,14 +67,12 @@ const PADDED = 5u;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
-
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
-// Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
-}
 //#end
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
+
+//#include gelu
 
 var<workgroup> tileA: array<vec4f, ROWS * PADDED>;
 var<workgroup> tileB: array<vec4f, COLUMNS * PADDED>;
@@ -140,6 +139,9 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   //#if GELU
   pre[place] = value;
   value = gelu(value);
+  //#end
+  //#if GELU_SLOPE
+  value *= gelu_slope(slopeAt[place]);
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;

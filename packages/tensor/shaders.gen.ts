@@ -2132,7 +2132,7 @@ fn sum_by_scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 `,
   gemm_panel: `// gemm_panel — C = A·B for software adapters: one subgroup a workgroup, no workgroup memory, no barriers.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
-//   out [split, batch, M, N], the epilogue (GELU) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 // A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane) and walks down rows of A. A row is loaded once by the
 // subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
@@ -2179,6 +2179,7 @@ const KC = 64u; //#param
 const VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 const RESIDUAL = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
@@ -2195,14 +2196,29 @@ const e = 0u; //#loop
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+//#end
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(x: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+}
+
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
+  return select(x / gelu_divisor(x), 0.0, x < -10.0);
 }
-//#end
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(x: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(x);
+  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+}
 
 var<private> panel: array<f32, KC * NC>;
 
@@ -2282,6 +2298,9 @@ fn main(
             pre[place + c * SG] = value;
             value = gelu(value);
             //#end
+            //#if GELU_SLOPE
+            value *= gelu_slope(slopeAt[place + c * SG]);
+            //#end
             //#if RESIDUAL
             value += residual[residual0 + (row - 1u) * params.residualRow + c * SG];
             //#end
@@ -2337,6 +2356,7 @@ fn main(
 //   out [split, batch, M, N]: row stride \`outRow\`; with one split the result, else partial sums over stretches of k for gemm_reduce
 // Epilogue (one split only): out = activation(C + bias[column]) + residual[batch, row, column].
 //   GELU: the activation is GELU's tanh form, and the sum before it goes to \`pre\`, laid out like \`out\`.
+//   GELU_SLOPE: the activation is multiplication by gelu'(slopeAt), laid out like \`out\`: the gradient's way back through GELU.
 //   ROW_SUMS: also Σ_k A[row, k], written behind the matrix (the bias gradient, where A is the transposed gradient of an output).
 // An invocation computes 8 rows × 4 columns; k runs in order, so results do not depend on the tile or on the neighbours.
 // Rows and columns beyond the edge repeat the last one and are not stored: every load is of an element of the operand.
@@ -2369,6 +2389,7 @@ struct Params {
 }
 
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 const ROW_SUMS = false; //#param
 const q = 0u; //#loop
 const c = 0u; //#loop
@@ -2381,14 +2402,29 @@ const c = 0u; //#loop
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+//#end
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(x: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+}
+
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
+  return select(x / gelu_divisor(x), 0.0, x < -10.0);
 }
-//#end
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(x: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(x);
+  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+}
 
 // Where a batch's operands begin.
 fn batch_offsets(batch: u32) -> vec2u {
@@ -2410,6 +2446,9 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   //#if GELU
   pre[place] = value;
   value = gelu(value);
+  //#end
+  //#if GELU_SLOPE
+  value *= gelu_slope(slopeAt[place]);
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;
@@ -2477,7 +2516,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   gemm_reduce: `// gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
 //   partials [splits, slice] → out [slice]: rows of \`n\` elements, \`outRow\` apart, and from \`rowSumsOffset\` on row sums, which get no epilogue.
 //   What lies between is left alone.
-// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to \`pre\`.
+// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to \`pre\`. GELU_SLOPE: times gelu'(slopeAt).
 // Dispatch: ceil(slice / 64) workgroups, folded into x and y.
 
 struct Params {
@@ -2494,6 +2533,7 @@ struct Params {
 }
 
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
@@ -2502,13 +2542,29 @@ const GELU = false; //#param
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(5) var<storage, read_write> pre: array<f32>;
-
-// As in gemm_portable.
-fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
-}
 //#end
+//#if GELU_SLOPE
+@group(0) @binding(5) var<storage, read> slopeAt: array<f32>;
+//#end
+
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(x: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+}
+
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
+fn gelu(x: f32) -> f32 {
+  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+}
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(x: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(x);
+  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -2527,6 +2583,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     pre[i] = value;
     value = gelu(value);
     //#end
+    //#if GELU_SLOPE
+    value *= gelu_slope(slopeAt[i]);
+    //#end
     if (params.hasResidual != 0u) { value += residual[params.residualOffset + row * params.residualRow + column]; }
   }
   out[i] = value;
@@ -2534,7 +2593,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 `,
   gemm_tile: `// gemm_tile — C = A·B for GPUs: tiles in workgroup memory.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets; the parameters tell how to load them well
-//   out [split, batch, M, N], the epilogue (GELU) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
 // 16 × 16 invocations compute 16·TM rows × 64 columns, TM × 4 each, in steps of 16 along k. While a step is computed the next one's operands are
 // on their way from memory. Beyond the edges of the matrices tiles are filled with zeros.
 // Operands are loaded and kept as vec4 along the axis that neighbours in memory:
@@ -2576,6 +2635,7 @@ const A_ALONG_K = true; //#param
 const B_ALONG_K = true; //#param
 const VEC = false; //#param
 const GELU = false; //#param
+const GELU_SLOPE = false; //#param
 const ROW_SUMS = false; //#param
 const i = 0u; //#loop
 const r = 0u; //#loop
@@ -2600,14 +2660,29 @@ const PADDED = 5u;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+//#end
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
 
-// x·sigmoid(2u) with u = √(2/π)·(x + 0.044715 x³) is 0.5·x·(1 + tanh u); the clamp keeps exp finite.
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(x: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+}
+
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
 fn gelu(x: f32) -> f32 {
-  let value = x / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0)));
-  return select(value, 0.0, x < -10.0);
+  return select(x / gelu_divisor(x), 0.0, x < -10.0);
 }
-//#end
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(x: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(x);
+  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+}
 
 var<workgroup> tileA: array<vec4f, ROWS * PADDED>;
 var<workgroup> tileB: array<vec4f, COLUMNS * PADDED>;
@@ -2674,6 +2749,9 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   //#if GELU
   pre[place] = value;
   value = gelu(value);
+  //#end
+  //#if GELU_SLOPE
+  value *= gelu_slope(slopeAt[place]);
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;
@@ -3434,7 +3512,6 @@ fn backward(
   linear: `// linear — what a linear layer's gradient needs besides matrix products.
 //   gelu_gradient: dPre = dOut · gelu'(pre), elementwise over \`size\` elements, all dense; gelu in its tanh form
 // Four elements an invocation. Dispatch: ceil(size / 256) workgroups, folded into x and y.
-// With s = sigmoid(2u), u = √(2/π)·(x + 0.044715 x³): gelu = x·s and gelu' = s + x·s·(1 − s)·2u'.
 
 struct Params {
   size: u32,
@@ -3445,16 +3522,31 @@ struct Params {
 @group(0) @binding(2) var<storage, read> dOut: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dPre: array<vec4f>;
 
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(x: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+}
+
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
+fn gelu(x: f32) -> f32 {
+  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+}
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(x: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(x);
+  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+}
+
 @compute @workgroup_size(64)
 fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
   if (i * 4u >= params.size) { return; }
   let x = pre[i];
-  let s = 1.0 / (1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), vec4f(-60.0), vec4f(60.0))));
-  var slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  // Beyond ±10 the slope is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither branch.
-  slope = select(slope, vec4f(1.0), x > vec4f(10.0));
-  slope = select(slope, vec4f(0.0), x < vec4f(-10.0));
+  let slope = vec4f(gelu_slope(x.x), gelu_slope(x.y), gelu_slope(x.z), gelu_slope(x.w));
   dPre[i] = dOut[i] * slope;
 }
 `,

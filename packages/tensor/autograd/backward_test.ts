@@ -137,12 +137,19 @@ describe("backward", () => {
       branch(x).backward({ gradient });
       const own = await x.grad!.data();
       const data = await gradient.data();
-      return nd(x0.shape, Float64Array.from(own, (v, i) => v + data[i]!));
+      return nd(
+        x0.shape,
+        Float64Array.from(own, (v, i) => v + data[i]!),
+      );
     };
 
     for (const [name, branch] of branches) {
       const close = (actual: ArrayLike<number>, expected: Nd): void =>
-        expectClose(actual, expected, map(expected, (v) => 4 * epsilon * Math.max(1, Math.abs(v))));
+        expectClose(
+          actual,
+          expected,
+          map(expected, (v) => 4 * epsilon * Math.max(1, Math.abs(v))),
+        );
 
       it(`${name} around a residual stream, of any layout`, async () => {
         close((await run(branch)).sum, await apart(branch));

@@ -1,12 +1,13 @@
 import { apply } from "../autograd/apply.ts";
-import type { GradientContext, Op } from "../autograd/node.ts";
+import type { Op } from "../autograd/node.ts";
 import { kernel } from "../device/kernel.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { dense, empty } from "./copy.ts";
 import { gemm } from "./gemm/gemm.ts";
-import { reshape, squeeze, transpose, unsqueeze } from "./view.ts";
+import { parameterGradients } from "./gemm/parameter_gradients.ts";
+import { squeeze, transpose, unsqueeze } from "./view.ts";
 
 /** Options of {@link linear}. */
 export interface LinearOptions {
@@ -46,19 +47,10 @@ const linearOp: Op<LinearAttributes> = {
     const dy = context.gradients[0]!;
     const g = attributes.activation ? geluGradient(dy, context.outputs[1]!) : dy;
     const dx = needs[0] ? gemm({ a: g, b: weight, residual: context.takePending(0) }).out : null;
-    const { dWeight, dBias } = parameterGradients(context, x, g);
+    const { dWeight, dBias } = parameterGradients({ x, g }, { needsWeight: needs[1]!, needsBias: attributes.hasBias && needs[2]! });
     return [dx, dWeight, ...(attributes.hasBias ? [dBias] : []), ...(attributes.hasResidual ? [dy] : [])];
   },
 };
-
-function parameterGradients({ attributes, inputs, needs }: GradientContext<LinearAttributes>, x: Tensor, g: Tensor) {
-  const needsBias = attributes.hasBias && needs[2]!;
-  const [rows, columns] = [reshape(g, [-1, g.shape.at(-1)!]), reshape(x, [-1, x.shape.at(-1)!])];
-  const needsWeight = needs[1] && inputs[1]!.size > 0;
-  if (!needsWeight) return { dWeight: needs[1] ? inputs[1]!.zerosLike() : null, dBias: needsBias ? rows.sum({ axis: 0 }) : null };
-  const { out, rowSums } = gemm({ a: transpose(rows, 0, 1), b: columns, rowSums: needsBias });
-  return { dWeight: out, dBias: rowSums ?? null };
-}
 
 /** dy·gelu'(pre). */
 function geluGradient(dy: Tensor, pre: Tensor): Tensor {

@@ -19,6 +19,8 @@ export interface Product {
   readonly bias?: Tensor | undefined;
   /** Applied after the bias: GELU in its tanh form. */
   readonly activation?: "gelu" | undefined;
+  /** The sum is multiplied by GELU's slope at these places, of the result's shape: a gradient's way back through the activation. */
+  readonly geluSlopeAt?: Tensor | undefined;
   /** Added last, of the result's shape. */
   readonly residual?: Tensor | undefined;
   /** Ask for `rowSums`; only for operands without batch axes. */
@@ -50,10 +52,15 @@ export function gemm(product: Product): ProductResult {
   const { device } = a;
   const problem = describe(a, b);
   const { batches, m, n } = problem;
-  const chosen = plan(device, problem, { gelu: activation === "gelu", residual: residual !== undefined, rowSums });
+  const chosen = plan(device, problem, {
+    gelu: activation === "gelu",
+    geluSlope: product.geluSlopeAt !== undefined,
+    residual: residual !== undefined,
+    rowSums,
+  });
 
   const shape = [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n];
-  const outRow = product.alignRows && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
+  const outRow = product.alignRows && !product.geluSlopeAt && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
   const size = batches * m * outRow;
   // Row sums go behind the matrix in the same storage, at a place that a kernel can be bound to.
   const rowSumsOffset = Math.ceil(size / (ALIGNMENT / BYTES)) * (ALIGNMENT / BYTES);
@@ -82,7 +89,7 @@ export function gemm(product: Product): ProductResult {
     workgroups: chosen.workgroups,
   });
   if (isSplit) {
-    device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu" }), {
+    device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu", GELU_SLOPE: product.geluSlopeAt !== undefined }), {
       bindings: { partials: target, out: range, ...epilogue.bindings },
       params: { ...epilogue.params, slice, splits: chosen.splits, n, rows: batches * m, outRow, rowSumsOffset },
       workgroups: Math.ceil(slice / 64),
@@ -101,10 +108,15 @@ interface Epilogue {
 }
 
 /** Bindings that a product does not use are bound to `a`: WebGPU knows no empty ones. */
-function epilogueOf({ a, bias, residual }: Product, pre?: Tensor): Epilogue {
+function epilogueOf({ a, bias, residual, geluSlopeAt }: Product, pre?: Tensor): Epilogue {
   const added = residual && asRows(residual);
   return {
-    bindings: { bias: bias ? dense(bias) : a.whole, residual: (added?.tensor ?? a).whole, ...(pre && { pre: pre.whole }) },
+    bindings: {
+      bias: bias ? dense(bias) : a.whole,
+      residual: (added?.tensor ?? a).whole,
+      ...(pre && { pre: pre.whole }),
+      ...(geluSlopeAt && { slopeAt: dense(geluSlopeAt) }),
+    },
     params: {
       hasBias: bias ? 1 : 0,
       hasResidual: added ? 1 : 0,

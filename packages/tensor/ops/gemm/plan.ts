@@ -5,6 +5,7 @@ import type { Operand, Problem } from "./problem.ts";
 /** What a product does besides `A·B`; each combination is a pipeline of its own. */
 export interface Variant {
   readonly gelu: boolean;
+  readonly geluSlope: boolean;
   readonly residual: boolean;
   readonly rowSums: boolean;
 }
@@ -40,9 +41,9 @@ const PORTABLE_BLOCKS = 1024;
 function portable(problem: Problem, variant: Variant): Plan {
   const blocks = Math.ceil(problem.m / 8) * Math.ceil(problem.n / 4) * problem.batches;
   const split = splitK(problem.k, { wanted: PORTABLE_BLOCKS / blocks, shortest: 64, multipleOf: 1 });
-  const { gelu, rowSums } = afterSplit(variant, split);
+  const { gelu, geluSlope, rowSums } = afterSplit(variant, split);
   return {
-    kernel: kernel("gemm_portable", "main", { GELU: gelu, ROW_SUMS: rowSums }),
+    kernel: kernel("gemm_portable", "main", { GELU: gelu, GELU_SLOPE: geluSlope, ROW_SUMS: rowSums }),
     workgroups: Math.ceil((blocks * split.splits) / 64),
     stretch: 0,
     ...split,
@@ -65,7 +66,7 @@ function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   const stretch = Math.max(1, Math.ceil(m / down));
   const blocks = across * Math.ceil(m / stretch);
   const split = splitK(k, { wanted: PANEL_WORKGROUPS / blocks, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
-  const { gelu, residual, rowSums } = afterSplit(variant, split);
+  const { gelu, geluSlope, residual, rowSums } = afterSplit(variant, split);
   return {
     kernel: kernel("gemm_panel", "main", {
       SG: lanes,
@@ -74,6 +75,7 @@ function panel(problem: Problem, variant: Variant, lanes: number): Plan {
       VEC: isAligned(problem.a, "column"),
       ONE_PANEL: split.splitLength <= PANEL_K,
       GELU: gelu,
+      GELU_SLOPE: geluSlope,
       RESIDUAL: residual,
       ROW_SUMS: rowSums,
     }),
@@ -100,13 +102,14 @@ function tile(problem: Problem, variant: Variant): Plan {
   const size = variant.rowSums ? 4 : count(128) >= 2 * MANY_TILES ? 8 : count(64) < FEW_TILES && aAlongK && k < 16 * TILE_STEP ? 2 : 4;
   const blocks = count(16 * size);
   const split = splitK(k, { wanted: blocks < FEW_TILES ? MANY_TILES / blocks : 1, shortest: 8 * TILE_STEP, multipleOf: TILE_STEP });
-  const { gelu, rowSums } = afterSplit(variant, split);
+  const { gelu, geluSlope, rowSums } = afterSplit(variant, split);
   const defines = {
     TM: size,
     A_ALONG_K: aAlongK,
     B_ALONG_K: bAlongK,
     VEC: isAligned(a, aAlongK ? "column" : "row") && isAligned(b, bAlongK ? "row" : "column"),
     GELU: gelu,
+    GELU_SLOPE: geluSlope,
     ROW_SUMS: rowSums,
   };
   return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, ...split };
@@ -132,5 +135,5 @@ function splitK(
 
 /** What is left for the product's kernel to do: the epilogue of a split product is the reduction's. */
 function afterSplit(variant: Variant, { splits }: { splits: number }): Variant {
-  return splits > 1 ? { ...variant, gelu: false, residual: false } : variant;
+  return splits > 1 ? { ...variant, gelu: false, geluSlope: false, residual: false } : variant;
 }
