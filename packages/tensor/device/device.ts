@@ -113,6 +113,11 @@ export class Device {
     };
   }
 
+  /** Whether a family's own kernels run here: panels want subgroups of a fixed size, and fall back on portable kernels without them. */
+  hasFamily(family: KernelFamily): boolean {
+    return family !== "panel" || this.subgroupSize > 0;
+  }
+
   /** True while a step is being captured. */
   get isRecording(): boolean {
     return this.#recorder !== undefined;

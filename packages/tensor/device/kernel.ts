@@ -35,6 +35,11 @@ export function kernel(shader: ShaderName, entry: string, defines: Defines = {})
   return found;
 }
 
+/** Whether {@link withMutation} is breaking a kernel. */
+export function isMutating(): boolean {
+  return mutation !== undefined;
+}
+
 let mutation: { readonly shader: ShaderName; readonly edit: (code: string) => string } | undefined;
 
 /**

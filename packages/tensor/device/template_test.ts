@@ -33,18 +33,18 @@ describe("expand()", () => {
       //#end
     }
     `;
-    expect(expand(source, { NC: 4, VEC: true })).toMatchInlineSnapshot(`
-      "const ROWS = 2u;
-      const NC = 4u;
-      const VEC = true;
-      fn tile(v: vec4f) {
-        var s_0_0 = v.r * f32(0u * 4u + 0u);
-        s_0_0 += v.x;
-        var s_0_1 = v.r * f32(0u * 4u + 1u);
-        s_0_1 -= weight_1;
-        var s_1_1 = v.r * f32(1u * 4u + 1u);
-        s_1_1 -= weight_1;
-      }"
+    expect(expand(source, { NC: 4, VEC: true })).toBe(text`
+    const ROWS = 2u;
+    const NC = 4u;
+    const VEC = true;
+    fn tile(v: vec4f) {
+      var s_0_0 = v.r * f32(0u * 4u + 0u);
+      s_0_0 += v.x;
+      var s_0_1 = v.r * f32(0u * 4u + 1u);
+      s_0_1 -= weight_1;
+      var s_1_1 = v.r * f32(1u * 4u + 1u);
+      s_1_1 -= weight_1;
+    }
     `);
   });
 

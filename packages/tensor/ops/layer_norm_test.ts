@@ -238,7 +238,8 @@ describe("a broken layer normalisation", () => {
     await expect(withMutation("layer_norm_panel", [find, replace], () => property(59))).rejects.toThrow("Property failed");
   });
 
-  it.each(["panel", "tile"] as const)("whose tree loses a lane in the form for %s adapters is noticed", (family) => {
+  it.for(["panel", "tile"] as const)("whose tree loses a lane in the form for %s adapters is noticed", (family, { skip }) => {
+    skip(!device.hasFamily(family), "no subgroups of a fixed size");
     const c: Case = { view: { shape: [3, 101], base: [3, 101], steps: [] }, hasWeight: true, hasBias: true, eps: 1e-5, family, seed: 1 };
     return expect(withMutation("layer_norm", [/step > 0u; step \/= 2u/g, "step > 1u; step /= 2u"], () => agrees(c))).rejects.toThrow(
       "outside",

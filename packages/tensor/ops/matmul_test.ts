@@ -133,7 +133,8 @@ describe("matmul()", () => {
     const gradient = ones([50, 4, 6]);
     const before = device.stats().dispatches;
     y.backward({ gradient });
-    expect(device.stats().dispatches - before).toBe(1);
+    // A kernel that has cut the sum into stretches adds them up in a second one.
+    expect(device.stats().dispatches - before).toBeLessThanOrEqual(2);
     const rows = oracle.transpose(oracle.reshape(x, [200, 8]), 0, 1);
     const columns = map(nd([200, 6]), () => 1);
     expectClose(await w.grad!.data(), oracle.matmul(rows, columns), dotBound(200, oracle.matmul(oracle.abs(rows), columns)));

@@ -457,15 +457,14 @@ describe("a broken fold", () => {
     );
   });
 
-  it("with a tree that loses a lane is noticed in each shared form", async () => {
-    for (const [family, find] of [
-      ["panel", "step > 0u; step /= 2u) { total"],
-      ["tile", "step > 0u; step /= 2u) {\n"],
-    ] as const) {
-      const c = { view: { shape: [2, 100], base: [2, 100], steps: [] }, options: { axis: 1 }, family, seed: 1 };
-      const mutation = withMutation("reduce", [find, find.replace("> 0u", "> 1u")], () => agrees(named("sum"), c));
-      await expect(mutation).rejects.toThrow("outside");
-    }
+  it.for([
+    ["panel", "step > 0u; step /= 2u) { total"],
+    ["tile", "step > 0u; step /= 2u) {\n"],
+  ] as const)("with a tree that loses a lane in the form for %s adapters is noticed", async ([family, find], { skip }) => {
+    skip(!device.hasFamily(family), "no subgroups of a fixed size");
+    const c = { view: { shape: [2, 100], base: [2, 100], steps: [] }, options: { axis: 1 }, family, seed: 1 };
+    const mutation = withMutation("reduce", [find, find.replace("> 0u", "> 1u")], () => agrees(named("sum"), c));
+    await expect(mutation).rejects.toThrow("outside");
   });
 });
 

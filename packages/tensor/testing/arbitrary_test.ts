@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { kernel, withMutation } from "../device/kernel.ts";
 import {
   applyView,
   broadcastPair,
@@ -147,12 +148,25 @@ describe("runs()", () => {
   afterEach(() => vi.unstubAllEnvs());
 
   it("takes the number given, or what the environment says", () => {
-    for (const name of ["FC_RUNS", "FC_SEED", "FC_PATH"]) vi.stubEnv(name, undefined);
+    for (const name of ["FC_RUNS", "FC_RUNS_SHARE", "FC_SEED", "FC_PATH"]) vi.stubEnv(name, undefined);
     expect(runs(7)).toEqual({ numRuns: 7 });
+    vi.stubEnv("FC_RUNS_SHARE", "0.2");
+    expect(runs(7)).toEqual({ numRuns: 2 });
     vi.stubEnv("FC_RUNS", "500");
     vi.stubEnv("FC_SEED", "-12");
     vi.stubEnv("FC_PATH", "3:0");
     expect(runs(7)).toEqual({ numRuns: 500, seed: -12, path: "3:0" });
+  });
+
+  it("spares no run where a kernel is broken on purpose", async () => {
+    vi.stubEnv("FC_RUNS_SHARE", "0.2");
+    vi.stubEnv("FC_RUNS", undefined);
+    const body = async (): Promise<void> => {
+      expect(runs(7).numRuns).toBe(7);
+      kernel("where", "vectors");
+    };
+    await withMutation("where", [/^/, "// broken\n"], body);
+    expect(runs(7).numRuns).toBe(2);
   });
 
   it("replays the case that a failure names", () => {
