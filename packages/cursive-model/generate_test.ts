@@ -103,24 +103,35 @@ const tokenizer = new StrokeTokenizer({ alphabet: "abc", bins: { theta: [-Math.P
 const { endToken, vocabSize } = tokenizer;
 const blockSize = 100;
 
-/** A model that is far from even-handed: its head is four times what it starts as. */
+/**
+ * A model that is far from even-handed: its head is four times what it starts as. The first of the features that the head sees is always 1, and
+ * the head does not look at it, so that {@link prefer} has a place.
+ */
 function makeModel(seed = 1): Transformer {
   const sizes = { nLayer: 1, nHead: 2, nEmbd: 8, blockSize, contextBlockSize: 4, vocabSize, contextVocabSize: tokenizer.contextVocabSize };
   const model = new Transformer(sizes, { seed });
-  model.lm_head.weight.copyFrom(model.lm_head.weight.mul(4).detach());
+  const { ln_f } = model.transformer;
+  const rest = tensor(Float32Array.from({ length: 8 }, (_, i) => (i === 0 ? 0 : 1)));
+  ln_f.weight.copyFrom(rest);
+  ln_f.bias.copyFrom(rest.mul(-1).add(1));
+  model.lm_head.weight.copyFrom(model.lm_head.weight.mul(4).mul(rest).detach());
   return model;
 }
 
 /** Makes a token all but certain, or all but impossible. */
 function prefer(model: Transformer, token: number, by: number): void {
-  const bonus = tensor(Float32Array.from({ length: vocabSize }, (_, i) => (i === token ? by : 0)));
-  model.lm_head.registerForwardHook((_module, _inputs, logits) => logits.add(bonus));
+  model.lm_head.weight.narrow(0, { start: token, length: 1 }).narrow(1, { start: 0, length: 1 }).detach().fill(by);
 }
 
-const write = (model: Transformer, texts: string[], options: GenerateOptions = {}) => generate(model, { tokenizer, texts, ...options });
+const writeWith =
+  (cache: boolean) =>
+  (model: Transformer, texts: string[], options: GenerateOptions = {}) =>
+    generate(model, { tokenizer, texts, cache, ...options });
 const first = [...tokenizer.encodeStrokes([[0, 0, 1]])];
 
-describe("generate", () => {
+describe.each([true, false])("generate with cache %s", (cache) => {
+  const write = writeWith(cache);
+
   it("writes the same ink for the same seed, other ink for another", async () => {
     const model = makeModel();
     const [a, again, other] = [await write(model, ["ab"]), await write(model, ["ab"]), await write(model, ["ab"], { seed: 1 })];
@@ -208,10 +219,88 @@ describe("generate", () => {
     await expect(write(model, ["a"])).rejects.toThrow("Expected finite logits but found NaN for token 0");
   });
 
+  it("hands each text over once, when it is done", async () => {
+    const model = makeModel();
+    const done = new Map<number, Int32Array>();
+    const counts: number[] = [];
+    const onText = (index: number, tokens: Int32Array): void => {
+      expect(done.has(index)).toBe(false);
+      done.set(index, tokens);
+      counts.push(tokens.length);
+    };
+    const inks = await write(model, ["a", "b", "c", "ab", "bc", "abc"], { seed: 2, maxTokens: 20, onText });
+    expect(inks.map((_, i) => done.get(i))).toEqual(inks);
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+  });
+
+  it("stops where it is asked to, with the reason that it is given", async () => {
+    const model = makeModel();
+    prefer(model, endToken, -1000);
+    const controller = new AbortController();
+    const onToken = (count: number): void => {
+      if (count === 5) controller.abort(new Error("enough"));
+    };
+    await expect(write(model, ["a"], { onToken, signal: controller.signal })).rejects.toThrow("enough");
+  });
+});
+
+describe("generate", () => {
+  const [cached, recomputing] = [writeWith(true), writeWith(false)];
+
+  it("draws the same from kept keys and values as from whole sequences", async () => {
+    for (const seed of [1, 2, 3]) {
+      const model = makeModel(seed);
+      prefer(model, endToken, -2);
+      const start = Int32Array.from({ length: 2 + 20 * seed }, (_, i) => (i * i) % vocabSize);
+      for (const options of [{ seed }, { seed, start }, { seed, temperature: 0.5, topK: 3 }])
+        expect(await cached(model, ["a", "abc", "b"], options)).toEqual(await recomputing(model, ["a", "abc", "b"], options));
+    }
+  });
+
+  it("writes more texts than fit in a batch, each as if it were alone", async () => {
+    const model = makeModel();
+    const texts = Array.from({ length: 150 }, (_, i) => ["a", "b", "c", "ab"][i % 4]!);
+    const inks = await cached(model, texts, { seed: 4, maxTokens: 12 });
+    expect(inks).toHaveLength(150);
+    expect(inks.slice(0, 4)).toEqual(await cached(model, texts.slice(0, 4), { seed: 4, maxTokens: 12 }));
+    expect(inks.slice(0, 70)).toEqual(await cached(model, texts.slice(0, 70), { seed: 4, maxTokens: 12 }));
+  });
+
+  it("lets hooks see whole sequences, and what they do is done", async () => {
+    const model = makeModel(3);
+    prefer(model, endToken, -1000);
+    const plain = await cached(model, ["ab"], { temperature: 0, maxTokens: 12 });
+    const lengths: number[] = [];
+    const hook = model.transformer.registerForwardHook((_module, _inputs, x) => {
+      lengths.push(x.shape[1]!);
+      return x.mul(-1);
+    });
+    const hooked = await cached(model, ["ab"], { temperature: 0, maxTokens: 12 });
+    expect(hooked).toEqual(await recomputing(model, ["ab"], { temperature: 0, maxTokens: 12 }));
+    expect(hooked).not.toEqual(plain);
+    expect(lengths.every((length) => length >= 12)).toBe(true);
+    hook.remove();
+    expect(await cached(model, ["ab"], { temperature: 0, maxTokens: 12 })).toEqual(plain);
+  });
+
+  it("goes over to whole sequences when a hook comes while it writes", async () => {
+    const model = makeModel(3);
+    prefer(model, endToken, -1000);
+    const late = (write: typeof cached) => {
+      let handle: { remove(): void } | undefined;
+      const onToken = (count: number): void => {
+        if (count === 6) handle = model.lm_head.registerForwardHook((_module, _inputs, logits) => logits.mul(-1));
+      };
+      return write(model, ["ab"], { temperature: 0, maxTokens: 12, onToken }).finally(() => handle?.remove());
+    };
+    expect(await late(cached)).toEqual(await late(recomputing));
+  });
+
   it("writes on the model's device when another one has been opened since", async () => {
-    const wanted = await write(makeModel(), ["abc"]);
+    const wanted = await cached(makeModel(), ["abc"]);
     const model = makeModel();
     using _other = await openDevice(); // the tests above want the first one, so this one comes last
-    expect(await write(model, ["abc"])).toEqual(wanted);
+    expect(await cached(model, ["abc"])).toEqual(wanted);
+    expect(await recomputing(model, ["abc"])).toEqual(wanted);
   });
 });
