@@ -2,16 +2,31 @@ import {
   createRng,
   crossEntropy,
   Embedding,
-  Gelu,
-  LayerNorm,
+  embedding,
   Linear,
   Module,
   ModuleList,
   type Parameter,
   type Rng,
-  scaledDotProductAttention,
   type Tensor,
 } from "@cursive/tensor";
+import { Block, type BlockCaches } from "./block.ts";
+import { type HookTableRow, hookTable } from "./hooks/hook_table.ts";
+import {
+  type CachedRun,
+  type HookedRun,
+  type Ids,
+  type RunWithCacheOptions,
+  type RunWithHooksOptions,
+  runWithCache,
+  runWithHooks,
+} from "./hooks/run.ts";
+import { type HookRequests, HookScope } from "./hooks/scope.ts";
+import { SiteIndex } from "./hooks/select.ts";
+import { hookSites, type RunSizes } from "./hooks/sites.ts";
+import { HookedLayerNorm } from "./layer_norm.ts";
+
+export type { BlockCaches } from "./block.ts";
 
 /** Sizes of a {@link Transformer}. */
 export interface TransformerConfig {
@@ -43,6 +58,16 @@ export interface TransformerOutput {
 export interface ForwardOptions {
   /** Zero the embedded text, so that the model writes letters that spell nothing. Keys and values become their biases, as in the original. */
   readonly ablateCrossAttention?: boolean;
+  /** Goes on where an earlier pass ended; see `decode.ts`, which is what uses it. */
+  readonly continuation?: Continuation;
+}
+
+/** What a pass keeps for passes over the tokens after its own, and finds from passes over the tokens before. */
+export interface Continuation {
+  /** One a block. An empty cache is filled by the pass; a filled one is gone on with, by one token. */
+  readonly caches: readonly BlockCaches[];
+  /** Where the tokens stand in their sequences, i32 `[B, T]`. Default: at the start. */
+  readonly places?: Tensor;
 }
 
 /**
@@ -64,6 +89,7 @@ export class Transformer extends Module<
   readonly config: TransformerConfig;
   readonly transformer: Body;
   readonly lm_head: Linear;
+  #sites: SiteIndex | undefined;
 
   /**
    * Initialised as PyTorch does, from streams of `seed`.
@@ -83,6 +109,85 @@ export class Transformer extends Module<
     this.#check(tokens, context);
     const logits = this.lm_head.call(this.transformer.call(tokens, context, options)); // (B, T, V)
     return { logits, loss: targets && crossEntropy(logits, targets, { ignoreIndex: -1 }) };
+  }
+
+  /**
+   * The residual stream `[B, T, C]` before block `stopAtLayer`; below 0 it counts from the end, and as many as there are blocks means what the
+   * last one gives. No later block is run.
+   * @throws RangeError for a layer that there is not.
+   */
+  residual(
+    tokens: Tensor,
+    context: Tensor,
+    options: Pick<ForwardOptions, "ablateCrossAttention"> & { readonly stopAtLayer: number },
+  ): Tensor {
+    this.#check(tokens, context);
+    return this.transformer.call(tokens, context, { ...options, stopAtLayer: this.stopLayer(options.stopAtLayer) });
+  }
+
+  /** How many blocks `stopAtLayer` leaves. @throws RangeError for a layer that there is not. */
+  stopLayer(stopAtLayer: number): number {
+    const { nLayer } = this.config;
+    if (!Number.isInteger(stopAtLayer) || stopAtLayer < -nLayer || stopAtLayer > nLayer)
+      throw new RangeError(`Expected stopAtLayer from ${-nLayer} to ${nLayer} but found ${stopAtLayer}`);
+    return stopAtLayer < 0 ? nLayer + stopAtLayer : stopAtLayer;
+  }
+
+  /** The places whose activations can be watched and replaced, by all their names. */
+  get hookSites(): SiteIndex {
+    this.#sites ??= new SiteIndex(hookSites(this.config), { layers: this.config.nLayer });
+    return this.#sites;
+  }
+
+  /**
+   * Every hook's name, aliases and shape, and the bytes of its activation, for a run of the sizes given. Default: one sequence of the most
+   * tokens and characters.
+   */
+  hookTable(sizes: Partial<RunSizes> = {}): HookTableRow[] {
+    return hookTable(this, sizes);
+  }
+
+  /**
+   * Runs the model and keeps activations, TransformerLens's `run_with_cache`. Keeps no tape: for gradients ask for `inclBwd`.
+   *
+   * tokens `[B, T]`, context `[B, S]` → logits `[B, T, V]`, the loss if there are targets, and the cache; with `stopAtLayer` the residual
+   * stream instead of logits and loss. With `device: "cpu"` a promise of it.
+   *
+   * @example
+   * ```ts
+   * const { logits, cache } = model.runWithCache(tokens, context, { namesFilter: "blocks.*.hook_resid_post" });
+   * const pattern = await cache.get("pattern", 2, "cross_attn").data();
+   * ```
+   * @throws HookError for an unknown name. @throws CacheBudgetError, before anything runs, if the cache would take more than `budget`.
+   */
+  runWithCache<const O extends RunWithCacheOptions = object>(tokens: Ids, context: Ids, options?: O): CachedRun<O> {
+    return runWithCache(this, [tokens, context], options ?? {}) as CachedRun<O>;
+  }
+
+  /**
+   * Runs the model with hooks that are gone afterwards, also if one throws; TransformerLens's `run_with_hooks`.
+   *
+   * @returns The logits; or the loss, or both, by `returnType`; or with `stopAtLayer` the residual stream.
+   * @example
+   * ```ts
+   * const logits = model.runWithHooks(tokens, context, { fwdHooks: [["blocks.0.hook_mlp_out", (out) => out.mul(0)]] });
+   * ```
+   * @throws HookError for an unknown name, a hook that never ran, or one that returns what does not fit.
+   */
+  runWithHooks<const O extends RunWithHooksOptions>(tokens: Ids, context: Ids, options: O): HookedRun<O> {
+    return runWithHooks(this, [tokens, context], options) as HookedRun<O>;
+  }
+
+  /**
+   * Hooks on whatever runs until the scope ends: training, generating, captured steps.
+   *
+   * @example
+   * ```ts
+   * using _scope = model.hooks({ fwdHooks: [["blocks.*.cross_attn.hook_z", (z) => z.mul(0)]] });
+   * ```
+   */
+  hooks(requests: HookRequests): HookScope {
+    return new HookScope(this, requests);
   }
 
   #check(tokens: Tensor, context: Tensor): void {
@@ -105,14 +210,20 @@ function checkConfig(config: TransformerConfig): void {
   if (nEmbd % nHead) throw new RangeError(`Expected a width divisible by ${nHead} heads but found ${nEmbd}`);
 }
 
+/** {@link ForwardOptions}, and to stop early. */
+interface BodyOptions extends ForwardOptions {
+  /** Run as many blocks and give what comes out of them, instead of all and their normalised result. */
+  readonly stopAtLayer?: number;
+}
+
 /** Everything between the tokens and the head: the original's `transformer`. */
-class Body extends Module<[tokens: Tensor, context: Tensor, options: ForwardOptions], Tensor> {
+class Body extends Module<[tokens: Tensor, context: Tensor, options: BodyOptions], Tensor> {
   readonly wte: Embedding;
   readonly wpe: PositionEmbedding;
   readonly wce: Embedding;
   readonly wcpe: PositionEmbedding;
   readonly h: ModuleList<Block>;
-  readonly ln_f: LayerNorm;
+  readonly ln_f: HookedLayerNorm;
 
   constructor(config: TransformerConfig, rng: Rng) {
     super();
@@ -122,15 +233,17 @@ class Body extends Module<[tokens: Tensor, context: Tensor, options: ForwardOpti
     this.wce = new Embedding(config.contextVocabSize, nEmbd, { rng });
     this.wcpe = new PositionEmbedding(config.contextBlockSize, { nEmbd, rng });
     this.h = new ModuleList(Array.from({ length: config.nLayer }, () => new Block(config, rng)));
-    this.ln_f = new LayerNorm(nEmbd);
+    this.ln_f = new HookedLayerNorm(nEmbd);
   }
 
-  override forward(tokens: Tensor, context: Tensor, options: ForwardOptions): Tensor {
+  override forward(tokens: Tensor, context: Tensor, options: BodyOptions): Tensor {
     const embedded = this.wce.call(context).add(this.wcpe.call(context.shape[1]!)); // (B, S, C)
     const c = options.ablateCrossAttention ? embedded.mul(0) : embedded;
-    let x = this.wte.call(tokens).add(this.wpe.call(tokens.shape[1]!)); // (B, T, C)
-    for (const block of this.h) x = block.call(x, c);
-    return this.ln_f.call(x);
+    const { places, caches } = options.continuation ?? {};
+    const embed = this.wte.call(tokens);
+    let x = embed.add(places ? embedding(places, this.wpe.weight) : this.wpe.call(tokens.shape[1]!)); // (B, T, C)
+    for (const [i, block] of [...this.h].slice(0, options.stopAtLayer).entries()) x = block.call(x, c, caches?.[i]);
+    return options.stopAtLayer === undefined ? this.ln_f.call(x) : x;
   }
 }
 
@@ -146,119 +259,4 @@ class PositionEmbedding extends Module<[length: number], Tensor> {
   override forward(length: number): Tensor {
     return this.weight.narrow(0, { start: 0, length }).unsqueeze(0); // (1, T, C)
   }
-}
-
-/** Attend to what was written, attend to the text, think. */
-class Block extends Module<[x: Tensor, c: Tensor], Tensor> {
-  readonly ln_1: LayerNorm;
-  readonly attn: SelfAttention;
-  readonly ln_2: LayerNorm;
-  readonly cross_attn: CrossAttention;
-  readonly ln_3: LayerNorm;
-  readonly mlp: Mlp;
-
-  constructor({ nEmbd, nHead }: TransformerConfig, rng: Rng) {
-    super();
-    this.ln_1 = new LayerNorm(nEmbd);
-    this.attn = new SelfAttention(nEmbd, { nHead, rng });
-    this.ln_2 = new LayerNorm(nEmbd);
-    this.cross_attn = new CrossAttention(nEmbd, { nHead, rng });
-    this.ln_3 = new LayerNorm(nEmbd);
-    this.mlp = new Mlp(nEmbd, rng);
-  }
-
-  override forward(x: Tensor, c: Tensor): Tensor {
-    x = addOutput(x, this.attn, (residual) => this.attn.call(this.ln_1.call(x), residual)); // (B, T, C)
-    x = addOutput(x, this.cross_attn, (residual) => this.cross_attn.call(this.ln_2.call(x), c, residual));
-    return addOutput(x, this.mlp, (residual) => this.mlp.call(this.ln_3.call(x), residual));
-  }
-}
-
-/**
- * x + part(…). If nobody watches the part's output, the residual is added inside of its last kernel; a hook must see the output alone.
- */
-function addOutput(x: Tensor, part: { readonly isHooked: boolean; readonly c_proj: Linear }, run: (residual?: Tensor) => Tensor): Tensor {
-  const watched = part.isHooked || part.c_proj.isHooked;
-  return watched ? x.add(run()) : run(x);
-}
-
-/** Causal self-attention over the strokes so far. */
-class SelfAttention extends Module<[x: Tensor, residual?: Tensor], Tensor> {
-  readonly c_attn: Linear;
-  readonly c_proj: Linear;
-  readonly #nHead: number;
-
-  constructor(nEmbd: number, { nHead, rng }: { nHead: number; rng: Rng }) {
-    super();
-    this.c_attn = new Linear(nEmbd, 3 * nEmbd, { rng });
-    this.c_proj = new Linear(nEmbd, nEmbd, { rng });
-    this.#nHead = nHead;
-  }
-
-  override forward(x: Tensor, residual?: Tensor): Tensor {
-    const [q, k, v] = this.c_attn
-      .call(x)
-      .chunk(3, 2)
-      .map((t) => splitHeads(t, this.#nHead)) as [Tensor, Tensor, Tensor]; // (B, H, T, D) each
-    const y = scaledDotProductAttention(q, k, v, { causal: true }); // (B, H, T, D)
-    return this.c_proj.call(mergeHeads(y), { residual }); // (B, T, C)
-  }
-}
-
-/** Attention from the strokes to the characters of the text. The text's padding is attended to, as in the original. */
-class CrossAttention extends Module<[x: Tensor, c: Tensor, residual?: Tensor], Tensor> {
-  readonly c_attn_q: Linear;
-  readonly c_attn_kv: Linear;
-  readonly c_proj: Linear;
-  readonly #nHead: number;
-
-  constructor(nEmbd: number, { nHead, rng }: { nHead: number; rng: Rng }) {
-    super();
-    this.c_attn_q = new Linear(nEmbd, nEmbd, { rng });
-    this.c_attn_kv = new Linear(nEmbd, 2 * nEmbd, { rng });
-    this.c_proj = new Linear(nEmbd, nEmbd, { rng });
-    this.#nHead = nHead;
-  }
-
-  override forward(x: Tensor, c: Tensor, residual?: Tensor): Tensor {
-    const q = splitHeads(this.c_attn_q.call(x), this.#nHead); // (B, H, T, D)
-    const [k, v] = this.c_attn_kv
-      .call(c)
-      .chunk(2, 2)
-      .map((t) => splitHeads(t, this.#nHead)) as [Tensor, Tensor]; // (B, H, S, D) each
-    const y = scaledDotProductAttention(q, k, v); // (B, H, T, D)
-    return this.c_proj.call(mergeHeads(y), { residual }); // (B, T, C)
-  }
-}
-
-/** Two layers with GELU between. */
-class Mlp extends Module<[x: Tensor, residual?: Tensor], Tensor> {
-  readonly c_fc: Linear;
-  readonly c_proj: Linear;
-  readonly act: Gelu;
-
-  constructor(nEmbd: number, rng: Rng) {
-    super();
-    this.c_fc = new Linear(nEmbd, 4 * nEmbd, { rng });
-    this.c_proj = new Linear(4 * nEmbd, nEmbd, { rng });
-    this.act = new Gelu();
-  }
-
-  override forward(x: Tensor, residual?: Tensor): Tensor {
-    const watched = this.c_fc.isHooked || this.act.isHooked;
-    const hidden = watched ? this.act.call(this.c_fc.call(x)) : this.c_fc.call(x, { activation: "gelu" }); // (B, T, 4C)
-    return this.c_proj.call(hidden, { residual }); // (B, T, C)
-  }
-}
-
-/** (B, T, C) → (B, H, T, D), a view. */
-function splitHeads(x: Tensor, nHead: number): Tensor {
-  const [b, t, c] = x.shape as [number, number, number];
-  return x.reshape([b, t, nHead, c / nHead]).transpose(1, 2);
-}
-
-/** (B, H, T, D) → (B, T, C); free, since attention lays its output out that way. */
-function mergeHeads(x: Tensor): Tensor {
-  const [b, h, t, d] = x.shape as [number, number, number, number];
-  return x.transpose(1, 2).reshape([b, t, h * d]);
 }

@@ -4,6 +4,7 @@ export type { GradientContext, Op } from "./autograd/node.ts";
 export { type CapturedStep, type CaptureOptions, capture, type PlanCost, type StepInput, type StepOutput } from "./capture/capture.ts";
 export * from "./create.ts";
 export { Device } from "./device/device.ts";
+export { storageClock } from "./device/memory.ts";
 export { currentDevice, openDevice } from "./device/open.ts";
 export * from "./errors.ts";
 export type { HostTensor } from "./io/host_tensor.ts";

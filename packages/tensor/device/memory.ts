@@ -15,6 +15,11 @@ export const ALIGNMENT = 256;
 
 let nextId = 1;
 
+/** How many storages there were so far: those made from now on have ids of at least this. */
+export function storageClock(): number {
+  return nextId;
+}
+
 /** A piece of GPU memory that tensors are views of. */
 export class Storage {
   readonly id: number = nextId++;
