@@ -1,0 +1,104 @@
+import { Transformer } from "@cursive/cursive-model";
+import { Adam, AdamW, capture, type Device, fromHost, openDevice, Parameter, type Tensor, tensor } from "@cursive/tensor";
+import type { Case, GptCase, MatmulCase, SaeCase } from "../cases.ts";
+import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
+import { matmulInputs } from "../work/matmul.ts";
+import { SAE, saeBatch, saeParameters } from "../work/sae.ts";
+import { type NamedValues, uniformValues } from "../work/values.ts";
+import type { Engine, EngineOptions, Work } from "./engine.ts";
+
+/** This repository's engine, `captured` or `eager`. */
+export async function openCursive({ mode }: EngineOptions): Promise<Engine> {
+  const device = await openDevice();
+  const isCaptured = mode === "captured";
+  return { versions: { cursive: "workspace" }, build: async (work) => builders[work.kind](work as never, { device, isCaptured }) };
+}
+
+interface Build {
+  readonly device: Device;
+  readonly isCaptured: boolean;
+}
+
+const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, build: Build) => Work } = { gpt, sae, matmul };
+
+function gpt({ batch, length }: GptCase, { isCaptured }: Build): Work {
+  const { layers, heads, width, vocabulary, characters, context, lr, betas, epsilon, weightDecay } = GPT;
+  const model = new Transformer({
+    nLayer: layers,
+    nHead: heads,
+    nEmbd: width,
+    blockSize: length,
+    contextBlockSize: context,
+    vocabSize: vocabulary,
+    contextVocabSize: characters,
+  });
+  model.loadStateDict(hostTensors(gptParameters(length)));
+  const optimizer = new AdamW(model.parameters(), { lr, betas, eps: epsilon, weightDecay });
+  const data = gptBatch(batch, length);
+  const tokens = tensor(data.tokens, { shape: [batch, length] });
+  const targets = tensor(data.targets, { shape: [batch, length] });
+  const text = tensor(data.context, { shape: [batch, context] });
+  return training(() => {
+    optimizer.zeroGrad();
+    const { loss } = model.forward(tokens, text, targets);
+    loss!.backward();
+    optimizer.step();
+    return loss!;
+  }, isCaptured);
+}
+
+function sae({ rows, features }: SaeCase, { isCaptured }: Build): Work {
+  const [encoder, decoder, encoderBias, decoderBias] = [...hostTensors(saeParameters(features)).values()].map(
+    (values) => new Parameter(fromHost(values)),
+  ) as [Parameter, Parameter, Parameter, Parameter];
+  const optimizer = new Adam([encoder, decoder, encoderBias, decoderBias], { lr: SAE.lr, betas: SAE.betas, eps: SAE.epsilon });
+  const x = tensor(saeBatch(rows), { shape: [rows, SAE.width] });
+  return training(() => {
+    optimizer.zeroGrad();
+    const hidden = x.sub(decoderBias).matmul(encoder).add(encoderBias).relu(); // [rows, F]
+    const output = hidden.matmul(decoder).add(decoderBias); // [rows, D]
+    const error = output.sub(x).square().sum({ axis: 1 }).mean();
+    const loss = error.add(hidden.sum({ axis: 1 }).mean().mul(SAE.sparsity));
+    loss.backward();
+    optimizer.step();
+    return loss;
+  }, isCaptured);
+}
+
+function matmul(work: MatmulCase, { device, isCaptured }: Build): Work {
+  const { a, b } = matmulInputs(work);
+  const left = tensor(a, { shape: [work.m, work.k] });
+  const right = tensor(b, { shape: [work.k, work.n] });
+  const product = (): Tensor => left.matmul(right);
+  const run = isCaptured ? capture(product) : product;
+  let latest: Tensor | undefined;
+  return {
+    start: async () => {
+      if (!isCaptured) latest?.storage.release(); // as a program would that keeps one result at a time
+      latest = await run();
+      return {
+        finished: async () => {
+          await device.synchronize();
+          return Number.NaN;
+        },
+      };
+    },
+    check: async () => [...(await latest!.data())].reduce((sum, value) => sum + value * value, 0),
+  };
+}
+
+function training(step: () => Tensor, isCaptured: boolean): Work {
+  const run = isCaptured ? capture(step) : step;
+  return {
+    start: async () => {
+      const loss = await run();
+      return { finished: () => loss.item() };
+    },
+  };
+}
+
+function hostTensors(named: NamedValues) {
+  return new Map(
+    named.map(([name, values], stream) => [name, { shape: values.shape, dtype: "f32", data: uniformValues(values, stream) }] as const),
+  );
+}
