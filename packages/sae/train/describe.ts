@@ -1,0 +1,62 @@
+import { describeCoefficient } from "../coefficient.ts";
+import type { TrainedMember } from "./member.ts";
+import type { ResolvedOptions } from "./options.ts";
+
+/**
+ * Every setting of a training run, a line each, with units. Loss coefficients say whether they weigh a sum over the batch or a mean, and what
+ * they come to for one row: two tools' "l1 = 3e-4" may differ by the batch size.
+ */
+export function describeTraining(
+  members: readonly TrainedMember[],
+  options: ResolvedOptions,
+  { batchRows }: { readonly batchRows: number },
+): string[] {
+  return [...members.flatMap((member) => describeMember(member, batchRows)), ...describeOptions(options, batchRows)];
+}
+
+function describeMember({ name, sae, optimizer }: TrainedMember, batchRows: number): string[] {
+  const { dIn, dSae, decoderConstraint, applyBDecToInput, init, decoderInitNorm, seed } = sae.config;
+  const { k } = sae.config as { readonly k?: number };
+  const head = `${name}: ${sae.architecture}, ${dIn} → ${dSae}${k === undefined ? "" : `, k ${k}`}, ${count(sae.parameterCount())} parameters`;
+  const lines = [
+    `start: seed ${seed}, ${init} weights, decoder rows of norm ${decoderInitNorm}; ${applyBDecToInput ? "b_dec is taken off the input" : "b_dec is not taken off the input"}`,
+    `decoder: ${decoderConstraint === "unit-norm" ? "rows of norm 1 (gradient projected, step, rows scaled back)" : "free"}`,
+    "l2: 1 × mean over rows of ‖x̂ − x‖²",
+    ...sae.coefficients().map((c) => describeCoefficient(c, batchRows)),
+    `rate: ${optimizer.initialLr}`,
+  ];
+  if (sae.architecture === "standard" && escapesPenalty(sae.config))
+    lines.push(
+      "note: a free decoder under an unweighted L1 can grow its rows and shrink the features, which lowers the penalty for nothing",
+    );
+  return [head, ...lines.map((line) => `  ${line}`)];
+}
+
+function escapesPenalty(config: object): boolean {
+  const { decoderConstraint, l1Weight } = config as { decoderConstraint?: string; l1Weight?: string };
+  return decoderConstraint === "none" && l1Weight === "none";
+}
+
+function describeOptions(options: ResolvedOptions, batchRows: number): string[] {
+  const { totalSteps, betas, eps, maxGradNorm, schedule, sparsityWarmupSteps, activationScale, bDecInit } = options;
+  const { initRows, deadAfterRows, resample, chunkRows } = options;
+  const { warmupSteps = 0, decaySteps = 0, decay = "linear", minFactor = 0 } = schedule;
+  const clip = maxGradNorm === undefined ? "gradients not clipped" : `gradients clipped to norm ${maxGradNorm}`;
+  const needsHead = activationScale !== "none" || bDecInit !== "zero";
+  const head = initRows === undefined ? "the first 8 batches" : `the first ${count(initRows)} rows`;
+  return [
+    `steps: ${count(totalSteps)} of ${count(batchRows)} rows, ${count(totalSteps * batchRows)} rows in all${chunkRows && chunkRows < batchRows ? `, in chunks of ${count(chunkRows)}` : ""}`,
+    `Adam: betas ${betas.join(", ")}, eps ${eps}, ${clip}`,
+    `rate: ${warmupSteps ? `grows over ${count(warmupSteps)} steps, ` : ""}${decaySteps ? `falls to ${minFactor} of itself over the last ${count(decaySteps)} (${decay})` : "then constant"}`,
+    `sparsity: ${sparsityWarmupSteps ? `coefficients grow from 0 over ${count(sparsityWarmupSteps)} steps` : "full coefficients from the first step"}`,
+    `activations: ${activationScale === "none" ? "as they are" : "scaled to a mean norm of √D, folded into saved weights"}; b_dec starts at ${bDecInit === "zero" ? "zero" : `their ${bDecInit.replace("-", " ")}`}${needsHead ? ` (from ${head})` : ""}`,
+    `dead: latents silent for ${count(deadAfterRows)} rows (${count(Math.ceil(deadAfterRows / batchRows))} steps)`,
+    ...(resample
+      ? [
+          `resampling: at ${resample.atSteps.map(count).join(", ")} steps, latents silent for ${count(resample.afterRows ?? deadAfterRows)} rows`,
+        ]
+      : []),
+  ];
+}
+
+const count = (n: number): string => n.toLocaleString("en");

@@ -1,0 +1,370 @@
+import {
+  type CapturedStep,
+  capture,
+  createRng,
+  type Device,
+  fromHost,
+  type HostTensor,
+  noGrad,
+  type PlanCost,
+  type StateDict,
+  Tensor,
+  TensorError,
+  tensor,
+} from "@cursive/tensor";
+import type { SparseAutoencoder } from "../sae.ts";
+import { isResumable, joinSnapshots, partOf, type Snapshot } from "../snapshot.ts";
+import { geometricMedian, meanNorm, meanRow } from "./center.ts";
+import { describeTraining } from "./describe.ts";
+import { foldScale } from "./fold.ts";
+import { type MemberStep, TrainedMember } from "./member.ts";
+import { type ResolvedOptions, resolveOptions, type SaeMember, type SaeTrainOptions } from "./options.ts";
+import { type Candidates, resampleLatents } from "./resample.ts";
+import { rateFactor, warmupFactor } from "./schedule.ts";
+
+/** A batch of activations `[B, D]`: on the GPU, or host values. */
+export type ActivationBatch = Tensor | HostTensor;
+
+/** Where batches come from. If it has `state()` and `restore()`, the trainer's state holds the stream's too, and resuming is exact. */
+export type ActivationStream = AsyncIterable<ActivationBatch> | AsyncIterator<ActivationBatch>;
+
+/** What one step did to one autoencoder. */
+export interface MemberReport {
+  readonly name: string;
+  /** Before the step's change, as all losses here. */
+  readonly loss: number;
+  /** The terms as they enter the loss, `l2` = mean ‖x̂ − x‖² in the scale trained at. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** Mean number of features above 0 in a row. */
+  readonly l0: number;
+  /** Fraction of this batch's variance explained: 1 − Σ‖x̂ − x‖² / Σ‖x − x̄‖². */
+  readonly fve: number;
+  /** Latents silent for `deadAfterRows` rows. */
+  readonly dead: number;
+  readonly gradNorm?: number;
+  /** Latents that got new weights before this step, where any did. */
+  readonly resampled?: number;
+}
+
+/** What one step did. */
+export interface SaeStepReport {
+  /** Steps taken so far, this one included. */
+  readonly step: number;
+  /** Rows trained on so far. */
+  readonly rows: number;
+  /** Of the first member; the others' rates are in proportion. */
+  readonly lr: number;
+  /** Share of the sparsity coefficient that the warm-up lets through. */
+  readonly sparsityScale: number;
+  /** Wall time between this step's end and the last one's. */
+  readonly milliseconds: number;
+  readonly members: readonly MemberReport[];
+}
+
+/** A type and no interface: only such are records that a captured step may return. */
+type StepResult = {
+  /** Σ‖x − x̄‖² */
+  readonly variance: Tensor;
+  readonly members: readonly MemberStep[];
+};
+
+interface Waiting {
+  readonly result: StepResult;
+  readonly report: Pick<SaeStepReport, "step" | "rows" | "lr" | "sparsityScale">;
+  readonly batchRows: number;
+  readonly resampled: ReadonlyMap<string, number>;
+}
+
+type Step = CapturedStep<[x: ActivationBatch, sparsityScale: HostTensor], StepResult>;
+
+/** Steps between two looks at whether any latent is dead, after which the step has, or has not, losses for dead latents. */
+const LOOK_FOR_DEAD = 50;
+
+/**
+ * Trains one or several autoencoders (a grid of coefficients, k, seeds) on one stream of activations, all in one captured step. It never
+ * sees the model that the activations come from.
+ *
+ * @example
+ * ```ts
+ * const sae = createSae({ architecture: "topk", dIn: 64, dSae: 512, k: 8 });
+ * const trainer = new SaeTrainer(sae, { stream: buffer, totalSteps: 5000, activationScale: "sqrt-width", bDecInit: "geometric-median" });
+ * for (const line of trainer.describe({ batchRows: 4096 })) console.log(line);
+ * for await (const { step, members } of trainer.run({ until: 5000 })) console.log(step, members[0].l0, members[0].fve);
+ * const weights = await trainer.foldedState("sae"); // for activations as they are
+ * ```
+ */
+export class SaeTrainer {
+  readonly members: readonly TrainedMember[];
+  readonly #options: ResolvedOptions;
+  readonly #device: Device;
+  readonly #stream: AsyncIterator<ActivationBatch>;
+  readonly #steps: { readonly [withDead in "true" | "false"]: Step };
+  /** `[]`: what activations are multiplied with. */
+  readonly #scaleTensor: Tensor;
+  #scale: number | undefined;
+  #step = 0;
+  #rows = 0;
+  #withDead = false;
+
+  /** @throws TensorError for members of one name or of different widths. */
+  constructor(saes: SparseAutoencoder | readonly SaeMember[], options: SaeTrainOptions & { readonly stream: ActivationStream }) {
+    const { stream, ...rest } = options;
+    const members = Array.isArray(saes) ? (saes as readonly SaeMember[]) : [{ name: "sae", sae: saes as SparseAutoencoder }];
+    checkMembers(members);
+    this.#options = resolveOptions(rest);
+    this.members = members.map((member) => new TrainedMember(member, this.#options));
+    this.#device = members[0]!.sae.W_dec.device;
+    this.#stream = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : stream;
+    this.#scaleTensor = tensor(1, { device: this.#device });
+    const { onCompile } = this.#options;
+    const captured = (withDead: boolean): Step =>
+      capture((x: Tensor, sparsityScale: Tensor) => this.#trainStep(x, { sparsityScale, withDead }), { device: this.#device, onCompile });
+    this.#steps = { true: captured(true), false: captured(false) };
+  }
+
+  /** Steps taken. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** What activations are multiplied with before training; 1 before the first step. */
+  get scale(): number {
+    return this.#scale ?? 1;
+  }
+
+  /** Every setting with its units, a line each: losses with what their coefficients come to for a row, schedules, dead latents. */
+  describe(about: { readonly batchRows: number }): string[] {
+    return describeTraining(this.members, this.#options, about);
+  }
+
+  /**
+   * Trains until `until` steps have been taken in all, the stream ends, or `signal` asks to stop; then every step taken has been reported.
+   * Who leaves the loop instead misses one report: that of the step under way.
+   */
+  async *run(options: { readonly until: number; readonly signal?: AbortSignal }): AsyncGenerator<SaeStepReport> {
+    await this.#initialize();
+    let waiting: Waiting | undefined;
+    let last = performance.now();
+    const finish = async (done: Waiting): Promise<SaeStepReport> => {
+      const members = await this.#read(done);
+      const now = performance.now();
+      const milliseconds = now - last;
+      last = now;
+      return { ...done.report, milliseconds, members };
+    };
+    while (this.#step < options.until && !options.signal?.aborted) {
+      const resampled = await this.#resample();
+      if (this.#step % LOOK_FOR_DEAD === 0) this.#withDead = await this.#anyDead();
+      const batch = await this.#next();
+      if (!batch) break;
+      const { result, report } = await this.#take(batch);
+      if (waiting) yield await finish(waiting);
+      waiting = { result, report, batchRows: batch.shape[0]!, resampled };
+    }
+    if (waiting) yield await finish(waiting);
+  }
+
+  /** Compiles and plans a step on batches of so many rows without taking it. */
+  async prepare({ batchRows }: { readonly batchRows: number }): Promise<PlanCost> {
+    const { dIn } = this.members[0]!.sae.config;
+    const batch: HostTensor = { shape: [batchRows, dIn], dtype: "f32", data: new Float32Array(batchRows * dIn) };
+    return this.#steps[`${this.#withDead}`].prepare(batch, scalar(1));
+  }
+
+  /** A member's weights for activations as they are, the scale folded in. @throws TensorError for an unknown name. */
+  async foldedState(name: string): Promise<StateDict> {
+    const member = this.members.find((m) => m.name === name);
+    if (!member) throw new TensorError(`Expected one of ${this.members.map((m) => m.name).join(", ")} but found '${name}'`);
+    return foldScale(await member.sae.stateDict(), this.scale);
+  }
+
+  /** Reads everything back that {@link restore} needs: weights, moments, counters, scale, and the stream if it can. Between runs only. */
+  async state(): Promise<Snapshot> {
+    const own: Snapshot = {
+      values: { step: this.#step, rows: this.#rows, scale: this.#scale ?? null, withDead: this.#withDead },
+      tensors: new Map(),
+    };
+    const members: Record<string, Snapshot> = {};
+    for (const member of this.members) members[member.name] = await member.state();
+    const parts: Record<string, Snapshot> = { trainer: own, members: joinSnapshots(members) };
+    if (isResumable(this.#stream)) parts.stream = await this.#stream.state();
+    return joinSnapshots(parts);
+  }
+
+  /** Goes back to a state, so that training goes on bit for bit as it would have. @throws TensorError if it belongs to other members. */
+  async restore(state: Snapshot): Promise<void> {
+    const { values } = partOf(state, "trainer");
+    const members = partOf(state, "members");
+    const parts = this.members.map((member) => [member, partOf(members, member.name)] as const);
+    for (const [member, part] of parts) member.restore(part);
+    this.#step = Number(values.step);
+    this.#rows = Number(values.rows);
+    this.#withDead = Boolean(values.withDead);
+    this.#scale = values.scale === null ? undefined : Number(values.scale);
+    this.#scaleTensor.fill(this.scale);
+    if (isResumable(this.#stream) && "stream" in state.values) await this.#stream.restore(partOf(state, "stream"));
+  }
+
+  /** The step as captured: all members, one after another. */
+  #trainStep(x: Tensor, input: { sparsityScale: Tensor; withDead: boolean }): StepResult {
+    const scaled = this.#scaled(x);
+    const variance = noGrad(() =>
+      scaled
+        .sub(scaled.mean({ axis: 0 }))
+        .square()
+        .sum(),
+    );
+    return { variance, members: this.members.map((member) => member.step(scaled, input)) };
+  }
+
+  #scaled(x: Tensor): Tensor {
+    return this.#options.activationScale === "none" ? x : x.mul(this.#scaleTensor);
+  }
+
+  /** Submits a step; its results are read later. */
+  async #take(batch: ActivationBatch): Promise<Pick<Waiting, "result" | "report">> {
+    const { totalSteps, schedule, sparsityWarmupSteps } = this.#options;
+    const factor = rateFactor(this.#step, totalSteps, schedule);
+    for (const { optimizer } of this.members) optimizer.lr = optimizer.initialLr * factor;
+    const sparsityScale = warmupFactor(this.#step, sparsityWarmupSteps);
+    const result = await this.#steps[`${this.#withDead}`](batch, scalar(sparsityScale));
+    this.#step++;
+    this.#rows += batch.shape[0]!;
+    return { result, report: { step: this.#step, rows: this.#rows, lr: this.members[0]!.optimizer.lr, sparsityScale } };
+  }
+
+  async #read({ result, batchRows, resampled }: Waiting): Promise<MemberReport[]> {
+    const variance = await result.variance.item();
+    const reports: MemberReport[] = [];
+    for (const [i, { name }] of this.members.entries()) {
+      const { loss, losses, l0, dead, gradNorm } = result.members[i]!;
+      const values: Record<string, number> = {};
+      for (const [term, value] of Object.entries(losses)) values[term] = await value.item();
+      reports.push({
+        name,
+        loss: await loss.item(),
+        losses: values,
+        l0: await l0.item(),
+        fve: 1 - (values.l2! * batchRows) / variance,
+        dead: await dead.item(),
+        ...(gradNorm && { gradNorm: await gradNorm.item() }),
+        ...(resampled.has(name) && { resampled: resampled.get(name)! }),
+      });
+    }
+    return reports;
+  }
+
+  async #next(): Promise<ActivationBatch | undefined> {
+    const { value, done } = await this.#stream.next();
+    if (done) return undefined;
+    const batch = value as ActivationBatch;
+    const { dIn } = this.members[0]!.sae.config;
+    if (batch.shape.length !== 2 || batch.shape[1] !== dIn)
+      throw new TensorError(`Expected batches [B, ${dIn}] from the stream but found [${batch.shape.join(", ")}]`);
+    return batch;
+  }
+
+  /** Scale and b_dec from the head of the stream, before the first step. */
+  async #initialize(): Promise<void> {
+    const { activationScale, bDecInit } = this.#options;
+    if (this.#scale !== undefined) return;
+    this.#scale = 1;
+    if (activationScale === "none" && bDecInit === "zero") return;
+    const { dIn } = this.members[0]!.sae.config;
+    const rows = await this.#draw(this.#options.initRows);
+    if (activationScale === "sqrt-width") this.#scale = Math.fround(Math.sqrt(dIn) / meanNorm(rows, dIn));
+    this.#scaleTensor.fill(this.#scale);
+    if (bDecInit === "zero") return;
+    const center = bDecInit === "mean" ? meanRow(rows, dIn) : geometricMedian(rows, dIn);
+    const data = Float32Array.from(center, (v) => v * this.#scale!);
+    for (const { sae } of this.members) sae.b_dec.load({ shape: [dIn], dtype: "f32", data });
+  }
+
+  /** The next batches of the stream in main memory: `count` rows or a little more, by default 8 batches. */
+  async #draw(count: number | undefined): Promise<Float32Array> {
+    const parts: Float32Array[] = [];
+    let rows = 0;
+    for (let i = 0; count === undefined ? i < 8 : rows < count; i++) {
+      const batch = await this.#next();
+      if (!batch) break;
+      parts.push(batch instanceof Tensor ? ((await batch.data()) as Float32Array) : (batch.data as Float32Array));
+      rows += batch.shape[0]!;
+    }
+    if (rows === 0) throw new TensorError("Expected rows to start from but found a stream that has ended");
+    return concatenate(parts);
+  }
+
+  async #anyDead(): Promise<boolean> {
+    for (const { activity } of this.members) {
+      if (await activity.dead(this.#options.deadAfterRows).any().item()) return true;
+    }
+    return false;
+  }
+
+  /** New weights for dead latents, at the steps that are set for it. */
+  async #resample(): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    const { resample, deadAfterRows, seed } = this.#options;
+    if (!resample?.atSteps.includes(this.#step)) return counts;
+    const { dIn } = this.members[0]!.sae.config;
+    const drawn = await this.#draw(resample.rows);
+    const rows = drawn.map((v) => Math.fround(v * this.scale));
+    for (const [i, member] of this.members.entries()) {
+      const dead = await member.activity.dead(resample.afterRows ?? deadAfterRows).data();
+      const candidates: Candidates = { rows, losses: await this.#lossesOf(member.sae, rows, dIn) };
+      const rng = createRng(seed, "resample", this.#step, i);
+      const changed = await resampleLatents(member.sae, { dead, candidates, rng, encoderScale: resample.encoderScale });
+      if (changed > 0) member.revive(firstFlags(dead, changed));
+      counts.set(member.name, changed);
+    }
+    return counts;
+  }
+
+  /** ‖x̂ − x‖² of every row, in pieces. */
+  async #lossesOf(sae: SparseAutoencoder, rows: Float32Array, dIn: number): Promise<Float32Array> {
+    const parts: Float32Array[] = [];
+    const piece = PIECE_ROWS * dIn;
+    for (let start = 0; start < rows.length; start += piece) {
+      const data = rows.slice(start, start + piece);
+      const x = fromHost({ shape: [data.length / dIn, dIn], dtype: "f32", data }, { device: this.#device });
+      const losses = noGrad(() => sae.decode(sae.encode(x)).sub(x).square().sum({ axis: 1 }));
+      parts.push((await losses.data()) as Float32Array);
+    }
+    return concatenate(parts);
+  }
+}
+
+const PIECE_ROWS = 8192;
+
+function scalar(value: number): HostTensor {
+  return { shape: [], dtype: "f32", data: Float32Array.of(value) };
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** The flags with all but the first `count` that are set taken away. */
+function firstFlags(flags: ArrayLike<number>, count: number): Uint8Array {
+  let left = count;
+  return Uint8Array.from(flags, (flag) => (flag && left-- > 0 ? 1 : 0));
+}
+
+function checkMembers(members: readonly SaeMember[]): void {
+  const [first] = members;
+  if (!first) throw new TensorError("Expected at least one autoencoder to train but found none");
+  const names = new Set<string>();
+  for (const { name, sae } of members) {
+    if (names.has(name) || name.includes("/") || name === "")
+      throw new TensorError(`Expected names that differ, are not empty and have no slash but found '${name}'`);
+    names.add(name);
+    if (sae.config.dIn !== first.sae.config.dIn)
+      throw new TensorError(`Expected members of one width but found dIn ${first.sae.config.dIn} and ${sae.config.dIn}`);
+  }
+}
