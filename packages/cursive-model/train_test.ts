@@ -152,6 +152,12 @@ describe("Trainer", () => {
     model.delete("lm_head.weight");
     expect(() => trainer.restore({ ...state, step: 9, model })).toThrow("missing: lm_head.weight");
     expect(await trainer.state()).toEqual(state);
+    await runTo(trainer, 1); // now the model differs from what the state has, and the moments from zero
+    const now = await trainer.state();
+    const moments = new Map(state.optimizer.moments);
+    moments.delete([...moments.keys()].at(-1)!);
+    expect(() => trainer.restore({ ...state, optimizer: { ...state.optimizer, moments } })).toThrow("Expected moment");
+    expect(await trainer.state()).toEqual(now);
   });
 });
 

@@ -175,6 +175,12 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
    * @throws TensorError that lists missing, unexpected and wrongly shaped names.
    */
   loadStateDict(state: ReadonlyMap<string, HostTensor>): void {
+    this.checkStateDict(state);
+    for (const [name, p] of this.namedParameters()) p.load(state.get(name)!);
+  }
+
+  /** Looks whether {@link loadStateDict} would take a state, and changes nothing. @throws TensorError if not. */
+  checkStateDict(state: ReadonlyMap<string, HostTensor>): void {
     const own = new Map(this.namedParameters());
     const missing = [...own.keys()].filter((name) => !state.has(name));
     const unexpected = [...state.keys()].filter((name) => !own.has(name));
@@ -186,7 +192,6 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
         `wrong shape: ${misshapen.map(([n, p]) => `${n} (expected ${format(p.shape)}, found ${format(state.get(n)!.shape)})`).join(", ")}`,
     ].filter(Boolean);
     if (complaints.length) throw new TensorError(`Expected the state of this model but found another; ${complaints.join("; ")}`);
-    for (const [name, p] of own) p.load(state.get(name)!);
   }
 
   /** Forgets all gradients. */

@@ -85,21 +85,22 @@ export abstract class Optimizer {
   /** Reads step count, rate and moments back. */
   async stateDict(): Promise<OptimizerState> {
     const moments = new Map<string, HostTensor>();
-    for (const [name, flat] of Object.entries(this.moments())) {
-      for (const [i, slot] of this.arena.slots.entries()) {
-        const view = this.arena.view(flat, slot);
-        moments.set(`${name}.${i}`, { shape: view.shape, dtype: "f32", data: await view.data() } as HostTensor);
-      }
-    }
+    for (const [name, place] of this.#momentPlaces())
+      moments.set(name, { shape: place.shape, dtype: "f32", data: await place.data() } as HostTensor);
     return { stepCount: this.stepCount, lr: this.lr, moments };
   }
 
   /** Puts a state back. @throws TensorError if it belongs to other parameters; then nothing is changed. */
   loadStateDict(state: OptimizerState): void {
-    const wanted = new Map<string, Tensor>();
-    for (const [name, flat] of Object.entries(this.moments())) {
-      for (const [i, slot] of this.arena.slots.entries()) wanted.set(`${name}.${i}`, this.arena.view(flat, slot));
-    }
+    this.checkStateDict(state);
+    for (const [name, place] of this.#momentPlaces()) place.copyFrom(fromHost(state.moments.get(name)!, { device: place.device }));
+    this.stepCount = state.stepCount;
+    this.lr = state.lr;
+  }
+
+  /** Looks whether {@link loadStateDict} would take a state, and changes nothing. @throws TensorError if not. */
+  checkStateDict(state: OptimizerState): void {
+    const wanted = this.#momentPlaces();
     for (const [name, place] of wanted) {
       const found = state.moments.get(name);
       if (!found || format(found.shape) !== format(place.shape)) {
@@ -109,9 +110,15 @@ export abstract class Optimizer {
       }
     }
     if (state.moments.size !== wanted.size) throw new TensorError(`Expected ${wanted.size} moments but found ${state.moments.size}`);
-    for (const [name, place] of wanted) place.copyFrom(fromHost(state.moments.get(name)!, { device: place.device }));
-    this.stepCount = state.stepCount;
-    this.lr = state.lr;
+  }
+
+  /** Every parameter's piece of every moment, by name. */
+  #momentPlaces(): Map<string, Tensor> {
+    const places = new Map<string, Tensor>();
+    for (const [name, flat] of Object.entries(this.moments())) {
+      for (const [i, slot] of this.arena.slots.entries()) places.set(`${name}.${i}`, this.arena.view(flat, slot));
+    }
+    return places;
   }
 
   /** The gaps between slots are zeros, so the norm over the whole arena is the norm over the parameters. */
