@@ -2,16 +2,22 @@ import {
   AdamW,
   type CapturedStep,
   capture,
-  crossEntropy,
-  type HostTensor,
-  noGrad,
   type OptimizerState,
   type PlanCost,
   type StateDict,
   StepLR,
   type Tensor,
 } from "@cursive/tensor";
-import type { Batch, Split, WordDataset } from "./data/dataset.ts";
+import type { Split, WordDataset } from "./data/dataset.ts";
+import { MeanLoss } from "./losses/mean_loss.ts";
+import {
+  type BatchInputs,
+  batchInputs,
+  captureTargetLosses,
+  sequenceLosses,
+  sumTargets,
+  type TargetLossesStep,
+} from "./losses/target_losses.ts";
 import type { Transformer } from "./transformer.ts";
 
 /** How a model is trained. The defaults are the PyTorch original's. */
@@ -60,8 +66,6 @@ export interface TrainerState {
   readonly optimizer: OptimizerState;
 }
 
-type StepInputs = [tokens: HostTensor, targets: HostTensor, context: HostTensor];
-
 /**
  * The original's training loop: AdamW with a step schedule on augmented batches. The step is captured; the next batch is drawn while the
  * GPU works, and a loss is read one step late, so nothing waits for anything.
@@ -80,8 +84,8 @@ export class Trainer {
   readonly #schedule: StepLR;
   readonly #batchSize: number;
   readonly #evaluation: { readonly batches: number; readonly batchSize: number };
-  readonly #train: CapturedStep<StepInputs, Tensor>;
-  readonly #evaluate: CapturedStep<StepInputs, { all: Tensor; real: Tensor; realCount: Tensor }>;
+  readonly #train: CapturedStep<BatchInputs, Tensor>;
+  readonly #targetLosses: TargetLossesStep;
   #step = 0;
 
   constructor(model: Transformer, options: TrainOptions & { readonly dataset: WordDataset }) {
@@ -97,7 +101,7 @@ export class Trainer {
       device,
       onCompile,
     });
-    this.#evaluate = capture((tokens: Tensor, targets: Tensor, context: Tensor) => this.#losses(tokens, targets, context), { device });
+    this.#targetLosses = captureTargetLosses(model);
   }
 
   /** Steps taken. */
@@ -139,21 +143,14 @@ export class Trainer {
    * @throws The reason of `signal`, if it asks to stop.
    */
   async evaluate(split: Split, options: { readonly signal?: AbortSignal } = {}): Promise<Evaluation> {
-    const { batches, batchSize } = this.#evaluation;
-    const total = { all: 0, count: 0, real: 0, realCount: 0 };
-    for (let step = 0; step < batches; step++) {
-      const batch = this.dataset.batch({ step, batchSize, split });
-      for (let start = 0; start < batchSize; start += this.#batchSize) {
-        options.signal?.throwIfAborted();
-        const rows = { start, end: Math.min(batchSize, start + this.#batchSize) };
-        const sums = await this.#evaluate(...this.#inputs(batch, rows));
-        total.all += await sums.all.item();
-        total.real += await sums.real.item();
-        total.realCount += await sums.realCount.item();
-        total.count += (rows.end - rows.start) * this.dataset.maxLength;
-      }
+    const [all, real] = [new MeanLoss(), new MeanLoss()];
+    const { dataset } = this;
+    const which = { ...this.#evaluation, dataset, split, pieceSize: this.#batchSize, signal: options.signal };
+    for await (const sequence of sequenceLosses([this.#targetLosses], which)) {
+      all.add(sumTargets(sequence));
+      real.add(sumTargets(sequence, { where: (target) => target !== dataset.tokenizer.padToken }));
     }
-    return { loss: total.all / total.count, lossReal: total.real / total.realCount };
+    return { loss: all.measure().loss, lossReal: real.measure().loss };
   }
 
   /** Compiles and plans a training step without taking it: what it costs beside the parameters, their gradients and moments. */
@@ -166,10 +163,8 @@ export class Trainer {
     return { step: this.#step, model: await this.model.stateDict(), optimizer: await this.optimizer.stateDict() };
   }
 
-  /** Goes back to a state. @throws TensorError if any part of it belongs to another model; then nothing is changed. */
+  /** Goes back to a state. @throws TensorError if it belongs to another model. */
   restore(state: TrainerState): void {
-    this.model.checkStateDict(state.model);
-    this.optimizer.checkStateDict(state.optimizer);
     this.model.loadStateDict(state.model);
     this.optimizer.loadStateDict(state.optimizer);
     this.#step = state.step;
@@ -184,28 +179,8 @@ export class Trainer {
     return loss!;
   }
 
-  #losses(tokens: Tensor, targets: Tensor, context: Tensor): { all: Tensor; real: Tensor; realCount: Tensor } {
-    return noGrad(() => {
-      const { logits } = this.model.forward(tokens, context);
-      const each = crossEntropy(logits, targets, { reduction: "none" }); // (B, T)
-      const real = targets.ne(this.dataset.tokenizer.padToken).to("f32");
-      return { all: each.sum(), real: each.mul(real).sum(), realCount: real.sum() };
-    });
-  }
-
-  #batch(step: number): StepInputs {
+  #batch(step: number): BatchInputs {
     const batch = this.dataset.batch({ step, batchSize: this.#batchSize, split: "train" });
-    return this.#inputs(batch, { start: 0, end: this.#batchSize });
-  }
-
-  /** Some rows of a batch, as the captured steps take them. */
-  #inputs(batch: Batch, { start, end }: { start: number; end: number }): StepInputs {
-    const rowsOf = (data: Int32Array, length: number): HostTensor => ({
-      shape: [end - start, length],
-      dtype: "i32",
-      data: data.subarray(start * length, end * length),
-    });
-    const { maxLength, contextLength } = this.dataset;
-    return [rowsOf(batch.tokens, maxLength), rowsOf(batch.targets, maxLength), rowsOf(batch.context, contextLength)];
+    return batchInputs(batch, { dataset: this.dataset, start: 0, end: this.#batchSize });
   }
 }

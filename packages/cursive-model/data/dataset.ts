@@ -37,6 +37,10 @@ export interface Batch {
   context: Int32Array;
   /** The B texts. */
   texts: string[];
+  /** The words that each text is made of. */
+  words: (readonly Word[])[];
+  /** `[B]`: how many tokens each ink has, before END; where it is T or more, the sequence was cut. */
+  lengths: Int32Array;
 }
 
 /**
@@ -125,16 +129,21 @@ export class WordDataset {
       targets: new Int32Array(batchSize * length),
       context: new Int32Array(batchSize * contextLength),
       texts: [],
+      words: [],
+      lengths: new Int32Array(batchSize),
     };
     const rng = createRng(this.seed, "batch", split, step);
     for (let row = 0; row < batchSize; row++) {
       const words = this.combination(split, rng.integer(this.#combinations[split]));
       const text = words.map((word) => word.text).join(" ");
-      const { tokens, targets } = padSequence(this.#tokens(words, rng), { length, padToken, endToken });
+      const ink = this.#tokens(words, rng);
+      const { tokens, targets } = padSequence(ink, { length, padToken, endToken });
       batch.tokens.set(tokens, row * length);
       batch.targets.set(targets, row * length);
       batch.context.set(this.tokenizer.encodeText(text, { length: contextLength }), row * contextLength);
       batch.texts.push(text);
+      batch.words.push(words);
+      batch.lengths[row] = ink.length;
     }
     return batch;
   }

@@ -132,6 +132,21 @@ describe("WordDataset", () => {
     );
   });
 
+  it("tells the words of each row and how long their ink is, cut or not", () => {
+    fc.assert(
+      fc.property(arbitraryBatch, fc.constantFrom(8, 41, 400), (which, maxLength) => {
+        const { tokens, texts, words: rows, lengths } = dataset({ maxLength }).batch(which);
+        const whole = dataset({ maxLength: 4000 }).batch(which);
+        expect(rows.map((row) => row.map(({ text }) => text).join(" "))).toEqual(texts);
+        for (const [row, length] of lengths.entries()) {
+          expect(length).toBe(whole.tokens.subarray(row * 4000).indexOf(tokenizer.endToken));
+          expect(tokens.subarray(row * maxLength).indexOf(tokenizer.endToken)).toBe(Math.min(length, maxLength - 1));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it("leaves ink as it is without augmentation", () => {
     const data = dataset({ augment: false, maxLength: 500, combinations: { train: 1, test: 1 } });
     const { tokens, texts } = data.batch({ step: 0, batchSize: 1, split: "train" });
