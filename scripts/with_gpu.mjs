@@ -8,7 +8,7 @@
 import { delimiter } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateShaders } from "./gen_shaders.mjs";
-import { chooseEnvironment, NoDriverError } from "./gpu/choose.mjs";
+import { chooseEnvironment, NoDriverError, withChoice } from "./gpu/choose.mjs";
 import { say } from "./gpu/report.mjs";
 import { runCommand } from "./gpu/run_command.mjs";
 
@@ -40,6 +40,16 @@ function asksForHelp(args) {
   return args.some((argument) => argument === "--help" || argument === "-h" || argument === "--version");
 }
 
+/**
+ * Whether a command is the doctor, who says what is wrong and so has to start where nothing else does, without waiting for a download that
+ * nobody asked for.
+ *
+ * @param {readonly string[]} args
+ */
+export function callsDoctor(args) {
+  return args[args.findIndex((argument) => /[\\/]cli[\\/]main\.ts$/.test(argument)) + 1] === "doctor";
+}
+
 /** @returns {Promise<number>} the exit code */
 async function main() {
   const { command, args, driver, download } = parseRequest(process.argv.slice(2), process.env);
@@ -56,12 +66,17 @@ async function main() {
   generateShaders();
   let env = process.env;
   if (process.platform === "linux" && !asksForHelp(args)) {
+    const isDoctor = callsDoctor(args);
+    const mayDownload = download && (!isDoctor || args.includes("--download"));
     try {
-      env = await chooseEnvironment(env, { forced: driver, download });
+      env = await chooseEnvironment(env, { forced: driver, download: mayDownload });
     } catch (error) {
       if (!(error instanceof NoDriverError)) throw error;
-      say(error.message);
-      return 1;
+      if (!isDoctor) {
+        say(error.message);
+        return 1;
+      }
+      env = withChoice(env, { why: "none", driver, message: error.message, install: error.install, triedDownload: mayDownload });
     }
   }
   return runCommand(command, args, { env });

@@ -2,9 +2,11 @@ import process from "node:process";
 import { ShaderError } from "@cursive/tensor";
 import { Command, CommanderError } from "commander";
 import { addConfigCommand } from "./commands/config.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
+import { addReportCommand } from "./commands/report.ts";
 import { addRunsCommand } from "./commands/runs.ts";
 import { addTrainCommand } from "./commands/train.ts";
-import { Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
+import { ExitWith, Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
 
 /**
  * The command line: runs one command and gives its exit code. 0 done, 1 failed, 2 wrong use, 130 interrupted.
@@ -23,7 +25,9 @@ export async function main(args: readonly string[]): Promise<number> {
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. DEBUG=1 shows where an error comes from.");
   addTrainCommand(program);
   addRunsCommand(program);
+  addReportCommand(program);
   addConfigCommand(program);
+  addDoctorCommand(program);
   try {
     if (args.length === 0) {
       program.outputHelp();
@@ -32,6 +36,7 @@ export async function main(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
+    if (error instanceof ExitWith) return error.exitCode;
     const { message, exitCode } = describeError(error);
     if (message !== undefined) console.error(message);
     if (process.env.DEBUG && error instanceof Error) console.error(error.stack);

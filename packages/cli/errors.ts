@@ -20,6 +20,17 @@ export class Interrupted extends Error {
   }
 }
 
+/** A command has said all there is to say, and only its exit code is left. */
+export class ExitWith extends Error {
+  override name = "ExitWith";
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 /** An error's message on one line. */
 export function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();

@@ -16,6 +16,25 @@ import { hasSwiftShader, unpackSwiftShader } from "./swiftshader.mjs";
 /** Nothing gives Dawn an adapter; the message says what would. */
 export class NoDriverError extends Error {
   name = "NoDriverError";
+  /** The command that installs a software driver on this system. */
+  install = installCommand(readRelease());
+}
+
+/**
+ * What was decided, and why: `system` for the machine's own drivers, or those that the user's variables name; `none` where nothing works.
+ *
+ * @typedef {{ why: "system" | "fetched" | "forced" | "none", driver?: string, message?: string, install?: string, triedDownload?: boolean }} Choice
+ */
+
+/**
+ * The environment with the choice in it, for `pnpm cli doctor` to tell.
+ *
+ * @param {NodeJS.ProcessEnv} env
+ * @param {Choice} choice
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function withChoice(env, choice) {
+  return { ...env, CURSIVE_DRIVER_CHOICE: JSON.stringify(choice) };
 }
 
 /**
@@ -31,7 +50,8 @@ export async function chooseEnvironment(env, { forced, download = true } = {}) {
   /** @type {NodeJS.ProcessEnv} */
   const base = { ...env, XDG_RUNTIME_DIR: env.XDG_RUNTIME_DIR || "/tmp" };
   const drivers = fetchedDrivers();
-  if (forced) return forcedEnvironment(base, driverNamed(drivers, forced), { download });
+  if (forced)
+    return withChoice(await forcedEnvironment(base, driverNamed(drivers, forced), { download }), { why: "forced", driver: forced });
 
   const known = applyAnswer(base, recall(machineKey(base, drivers)), drivers);
   if (known) return known;
@@ -39,7 +59,7 @@ export async function chooseEnvironment(env, { forced, download = true } = {}) {
   if (dawnError) throw new NoDriverError(`Expected Dawn (npm package webgpu) to load here but found: ${dawnError}`);
   if (adapter) {
     remember(machineKey(base, drivers), "system");
-    return base;
+    return withChoice(base, { why: "system" });
   }
   const own = DRIVER_VARIABLES.filter((name) => base[name]);
   if (own.length > 0) {
@@ -53,7 +73,7 @@ export async function chooseEnvironment(env, { forced, download = true } = {}) {
     const found = await tryDriver(base, driver, { download });
     if (!found) continue;
     remember(machineKey(base, drivers), `${driver.name} ${found.mode}`);
-    return found.environment;
+    return withChoice(found.environment, { why: "fetched", driver: driver.name });
   }
   throw new NoDriverError(noDriverMessage(download));
 }
@@ -97,10 +117,12 @@ function driverNamed(drivers, name) {
  * @param {FetchedDriver[]} drivers
  */
 function applyAnswer(base, answer, drivers) {
-  if (answer === "system") return base;
+  if (answer === "system") return withChoice(base, { why: "system" });
   const [name, mode] = answer?.split(" ") ?? [];
   const driver = drivers.find((candidate) => candidate.name === name);
-  return driver && (mode === "add" || mode === "only") ? withDriver(base, driver, { mode }) : undefined;
+  return driver && (mode === "add" || mode === "only")
+    ? withChoice(withDriver(base, driver, { mode }), { why: "fetched", driver: driver.name })
+    : undefined;
 }
 
 /**

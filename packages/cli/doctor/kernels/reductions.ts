@@ -1,0 +1,33 @@
+import { dotBound, map, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { agreement, type KernelCheck, upload } from "./kernel_check.ts";
+
+const matrix = seededValues(1, [45, 130]);
+const long = seededValues(2, [50_000]);
+const whole = seededValues(3, [64, 50], "integers"); // sums without a rounding, maxima that tie
+
+/** Sums along rows, columns and everything, and the greatest elements. */
+export const reductionsCheck: KernelCheck = {
+  id: "reductions",
+  name: "sums and maxima",
+  cases: [
+    agreement({
+      launch: () => upload(long).sum(),
+      exact: () => oracle.sum(long),
+      bound: () => dotBound(long.data.length, oracle.sum(oracle.abs(long))),
+    }),
+    ...[0, 1].map((axis) =>
+      agreement({
+        launch: () => upload(matrix).sum({ axis }),
+        exact: () => oracle.sum(matrix, { axis }),
+        bound: () => dotBound(matrix.shape[axis]!, oracle.sum(oracle.abs(matrix), { axis })),
+      }),
+    ),
+    agreement({ launch: () => upload(whole).sum({ axis: 1 }), exact: () => oracle.sum(whole, { axis: 1 }), bound: () => 0 }),
+    agreement({ launch: () => upload(whole).argmax({ axis: 1 }), exact: () => oracle.argmax(whole, { axis: 1 }), bound: () => 0 }),
+    agreement({
+      launch: () => upload(matrix).square().mean({ axis: 1 }),
+      exact: () => oracle.mean(oracle.square(matrix), { axis: 1 }),
+      bound: () => map(dotBound(131, oracle.sum(oracle.square(matrix), { axis: 1 })), (b) => (2 * b) / 130),
+    }),
+  ],
+};

@@ -1,0 +1,16 @@
+import { oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { agreement, type KernelCheck, upload } from "./kernel_check.ts";
+
+const short = seededValues(1, [20, 33], "integers"); // with many ties: equal values keep their order
+const long = seededValues(2, [2, 2100], "adversarial");
+
+/** Sorting of short rows, of long ones by counting, and the greatest few. */
+export const sortingCheck: KernelCheck = {
+  id: "sorting",
+  name: "sort, top-k",
+  cases: [
+    ...[short, long].map((x) => agreement({ launch: () => upload(x).sort().indices, exact: () => oracle.sort(x).indices, bound: () => 0 })),
+    agreement({ launch: () => upload(short).topk(5).values, exact: () => oracle.topk(short, 5).values, bound: () => 0 }),
+    agreement({ launch: () => upload(long).topk(40).indices, exact: () => oracle.topk(long, 40).indices, bound: () => 0 }),
+  ],
+};
