@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
 import { makeRunFolder, miniConfig, type TemporaryFolder, temporaryFolder, trainMini } from "../testing/mini.ts";
 import { decodeCheckpoint } from "./checkpoint.ts";
-import { describeModel, loadModel } from "./load_model.ts";
+import { describeModel, findModel } from "./find_model.ts";
 
 let device: Device;
 let folder: TemporaryFolder;
@@ -26,26 +26,26 @@ afterAll(() => {
 const checkpoint = (name: string): string => join(run, "checkpoints", `${name}.safetensors`);
 const refusal = (promise: Promise<unknown>): Promise<Error> => promise.then(() => expect.unreachable(), (error) => error); // biome-ignore format: short
 
-describe("loadModel()", () => {
+describe("findModel()", () => {
   it("makes the model of either kind of checkpoint again, and knows the run it is of", async () => {
     const saved = decodeCheckpoint(readFileSync(checkpoint("last")), {});
-    const last = await loadModel({ runs: folder.path, which: "last" });
+    const last = await findModel({ runs: folder.path, which: "last" });
     expect(await last.model.stateDict()).toEqual(saved.model);
     expect(last).toMatchObject({ step: 12, path: checkpoint("last"), run: { name: "mini-001", config: miniConfig() } });
     expect(describeModel(last)).toBe("mini-001, last checkpoint, step 12");
-    const best = await loadModel({ runs: folder.path, run: "1" });
+    const best = await findModel({ runs: folder.path, run: "1" });
     expect(best.path).toBe(checkpoint("best"));
     expect(last.tokenizer.toJSON()).toEqual(best.tokenizer.toJSON());
     const copy = join(folder.path, "copy.safetensors");
     writeFileSync(copy, readFileSync(checkpoint("best")));
-    const alone = await loadModel({ runs: "nowhere", checkpoint: copy });
+    const alone = await findModel({ runs: "nowhere", checkpoint: copy });
     expect(await alone.model.stateDict()).toEqual(await best.model.stateDict());
     expect(alone.run).toBeUndefined();
   });
 
   it("says how to get a model where there is none", async () => {
     const none = join(folder.path, "none");
-    const error = await refusal(loadModel({ runs: none }));
+    const error = await refusal(findModel({ runs: none }));
     expect(error).toBeInstanceOf(UsageError);
     expect(error.message).toBe(
       `Expected a trained model but found no run in ${none}: \`pnpm cli train\` makes one, or give --checkpoint FILE`,
@@ -56,7 +56,7 @@ describe("loadModel()", () => {
     const file = join(folder.path, "some.safetensors");
     const refused = async (bytes: Uint8Array): Promise<string> => {
       writeFileSync(file, bytes);
-      const error = await refusal(loadModel({ runs: "", checkpoint: file }));
+      const error = await refusal(findModel({ runs: "", checkpoint: file }));
       expect(error).toBeInstanceOf(UsageError);
       return error.message;
     };
@@ -67,10 +67,10 @@ describe("loadModel()", () => {
     expect(await refused(bytes.subarray(0, 1000))).toMatch(/^\S+some.safetensors: Expected .+ but found .+$/);
     expect(await refused(writeSafetensors(new Map(), { metadata: {} }))).toContain("Expected a file with its checksum but found none");
     rmSync(file);
-    expect((await refusal(loadModel({ runs: "", checkpoint: file }))).message).toBe(
+    expect((await refusal(findModel({ runs: "", checkpoint: file }))).message).toBe(
       `Expected a checkpoint at ${file} but found no such file`,
     );
-    expect((await refusal(loadModel({ runs: "", checkpoint: file, which: "best" }))).message).toContain("found both");
+    expect((await refusal(findModel({ runs: "", checkpoint: file, which: "best" }))).message).toContain("found both");
   });
 
   it("takes the last checkpoint where there is no best yet, unless the best is asked for", async () => {
@@ -79,8 +79,8 @@ describe("loadModel()", () => {
     await trainMini(config, { device, folder: made });
     await made.release();
     rmSync(made.file("checkpoints", "best.safetensors"), { force: true });
-    expect((await loadModel({ runs: folder.path })).path).toBe(made.file("checkpoints", "last.safetensors"));
-    const error = await refusal(loadModel({ runs: folder.path, which: "best" }));
+    expect((await findModel({ runs: folder.path })).path).toBe(made.file("checkpoints", "last.safetensors"));
+    const error = await refusal(findModel({ runs: folder.path, which: "best" }));
     expect(error.message).toBe("Expected a best checkpoint of mini-002 but found only last");
   });
 });
