@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
+import { currentCommit } from "../packages/cli/run/environment.ts";
 import type { Job } from "./engine_main.ts";
 import type { EngineCommand } from "./engine_process.ts";
 import { oneLine } from "./errors.ts";
@@ -42,13 +43,15 @@ export async function findEntrants(
   about: { readonly places: Places; readonly missingPeers: string | undefined },
 ): Promise<Entrant[]> {
   const { places, missingPeers } = about;
+  const commit = (await currentCommit())?.slice(0, 12) ?? "unknown";
   const wantsTorch = options.engines.some(({ engine }) => engine.startsWith("pytorch"));
   const pythons = wantsTorch ? await findTorch(options.pythons, join(places.peers, "torch_step.py")) : [];
   return options.engines.flatMap(({ engine, mode }): Entrant[] => {
     if (engine === "pytorch-cpu" || engine === "pytorch-cuda") return torchEntrants(engine, mode, { pythons, options, places });
     const command: Entrant["command"] = (work, { isNull }) => engineCommand({ engine, mode, case: work, isNull }, places);
     const unable = engine === "cursive" ? undefined : missingPeers;
-    return [{ engine, mode, label: `${engine} ${mode}`, versions: {}, unable, command, isOnWebGpu: true }];
+    const versions = { node: process.version, ...(engine === "cursive" && { cursive: commit }) };
+    return [{ engine, mode, label: `${engine} ${mode}`, versions, unable, command, isOnWebGpu: true }];
   });
 }
 

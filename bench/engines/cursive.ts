@@ -11,7 +11,7 @@ import type { Engine, EngineOptions, Work } from "./engine.ts";
 export async function openCursive({ mode }: EngineOptions): Promise<Engine> {
   const device = await openDevice();
   const isCaptured = mode === "captured";
-  return { versions: { cursive: "workspace" }, build: async (work) => builders[work.kind](work as never, { device, isCaptured }) };
+  return { versions: {}, build: async (work) => builders[work.kind](work as never, { device, isCaptured }) };
 }
 
 interface Build {

@@ -3,7 +3,7 @@ import type { Door } from "./door.ts";
 
 /** An engine in a process of its own. */
 export interface Engine {
-  /** Names and versions of what computes. */
+  /** Names and versions of packages that compute. */
   readonly versions: Readonly<Record<string, string>>;
   /** Makes a case ready. Nothing need be computed or compiled before the first step. */
   build(work: Case): Promise<Work>;
