@@ -8,6 +8,8 @@ export interface Preset {
   readonly config: RunConfig;
 }
 
+const logging = { report: true, tensorboard: true };
+
 /** Where a configuration starts. */
 export const presets: Readonly<Record<PresetName, Preset>> = {
   tiny: {
@@ -40,6 +42,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       },
       checkpoints: { everySteps: 100, everySeconds: 120 },
       samples: { texts: ["ink", "wave", "letter", "hello", "minute", "joy"], temperature: 0.6, topK: 40, early: true },
+      logging,
     },
   },
   small: {
@@ -77,6 +80,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         topK: 100,
         early: true,
       },
+      logging,
     },
   },
   reference: {
@@ -114,6 +118,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         topK: 455,
         early: true,
       },
+      logging,
     },
   },
 };

@@ -10,6 +10,7 @@ export interface RunConfig {
   readonly training: TrainingConfig;
   readonly checkpoints: CheckpointConfig;
   readonly samples: SampleConfig;
+  readonly logging: LoggingConfig;
 }
 
 /** Where a configuration starts. */
@@ -59,4 +60,10 @@ export interface SampleConfig {
   readonly temperature: number;
   readonly topK: number;
   readonly early: boolean;
+}
+
+/** What is written for people to look at, besides metrics and pictures. */
+export interface LoggingConfig {
+  readonly report: boolean;
+  readonly tensorboard: boolean;
 }

@@ -48,6 +48,10 @@ export const runSchema: Schema<RunConfig> = {
     topK: whole("sample among so many of the likeliest tokens", { from: 1 }),
     early: flag("draw pictures at steps 1, 10, 30, 100, 300, … too, cut short"),
   },
+  logging: {
+    report: flag("keep the page report.html up to date: at evaluations and at the end"),
+    tensorboard: flag("write TensorBoard event files: curves, pictures, histograms of parameters"),
+  },
 };
 
 /** A field with its dotted path, such as `training.lr`. */

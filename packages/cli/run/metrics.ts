@@ -71,8 +71,13 @@ export class MetricsFile {
 
 /** The rows of a `metrics.jsonl`, none where there is no file. A line that a crash left unfinished is passed over. */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
-  const text = (await readIfThere(path))?.toString("utf8") ?? "";
-  return text.split("\n").flatMap((line) => {
+  return parseMetrics((await readIfThere(path))?.toString("utf8") ?? "").rows;
+}
+
+/** The rows of a `metrics.jsonl`'s text, and how many of its lines are none. */
+export function parseMetrics(text: string): { readonly rows: MetricsRow[]; readonly unreadable: number } {
+  const lines = text.split("\n").filter((line) => line !== "");
+  const rows = lines.flatMap((line) => {
     try {
       const row = JSON.parse(line) as MetricsRow;
       return Number.isInteger(row?.step) ? [row] : [];
@@ -80,6 +85,7 @@ export async function readMetrics(path: string): Promise<MetricsRow[]> {
       return [];
     }
   });
+  return { rows, unreadable: lines.length - rows.length };
 }
 
 function lineOf(row: MetricsRow): string {

@@ -32,6 +32,14 @@ export interface RunSummary extends RunEntry {
 /** Sums a run up. Damaged files are left out, not complained about. */
 export async function summarizeRun(run: RunEntry): Promise<RunSummary> {
   const [status, rows] = await Promise.all([readStatus(run.path), readMetrics(join(run.path, "metrics.jsonl"))]);
+  return sumUp(run, { status, rows });
+}
+
+/** Sums up what was read of a run. */
+export function sumUp(
+  run: RunEntry,
+  { status, rows }: { readonly status: Awaited<ReturnType<typeof readStatus>>; readonly rows: readonly MetricsRow[] },
+): RunSummary {
   const evaluations = rows.filter(isEvaluation);
   const steps = rows.filter((row: MetricsRow): row is StepRow => !isEvaluation(row));
   const orNull = (value: number): number | null => (Number.isFinite(value) ? value : null);

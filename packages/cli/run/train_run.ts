@@ -1,5 +1,5 @@
-import type { Evaluation, StepReport, Trainer } from "@cursive/cursive-model";
-import { type Device, ShaderError } from "@cursive/tensor";
+import type { Evaluation, StepReport, Trainer, TrainerState } from "@cursive/cursive-model";
+import { type Device, type HostTensor, ShaderError } from "@cursive/tensor";
 import type { RunConfig } from "../config/run_config.ts";
 import { explainFailure, Interrupted, oneLine, RunFailed } from "../errors.ts";
 import { svgToPng } from "../ink/png.ts";
@@ -11,6 +11,7 @@ import type { RunData } from "./data.ts";
 import { readIfThere } from "./files.ts";
 import { MetricsFile, readMetrics } from "./metrics.ts";
 import { findNotFinite } from "./not_finite.ts";
+import { Publisher } from "./publisher.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { drawSamples, isEarlyStep, nextEarlyStep, samplesName } from "./samples.ts";
 import { Speed, statusLine } from "./speed.ts";
@@ -72,6 +73,7 @@ class Session {
   readonly #store: CheckpointStore;
   readonly #speed = new Speed();
   #metrics: MetricsFile | undefined;
+  #publisher: Publisher | undefined;
   #savedStep = -1;
   #savedAt = performance.now();
   #last: Evaluation | undefined;
@@ -98,11 +100,13 @@ class Session {
     }
     await this.#save();
     await this.#say("finished");
+    await this.#publisher?.report();
     return { step: this.#trainer.step, best: this.#best() };
   }
 
   async close(): Promise<void> {
     await this.#metrics?.close();
+    await this.#publisher?.close();
   }
 
   /** Leaves the run in order after an error. @returns The error to show. */
@@ -112,6 +116,7 @@ class Session {
       try {
         await this.#save();
         await this.#say("interrupted");
+        await this.#publisher?.report();
       } catch (failure) {
         return this.explain(failure);
       }
@@ -123,6 +128,7 @@ class Session {
     const message = failure instanceof ShaderError ? failure.message : explainFailure(failure);
     if (this.#savedStep < 0) return failure;
     await this.#say("failed", message).catch(() => {}); // what broke the run may keep this from being written too
+    await this.#publisher?.report();
     const advice = error instanceof NotFinite ? "" : `, \`train --resume ${folder.name}\` goes on from it`;
     return new RunFailed(`${message}; step ${this.#savedStep} is saved in ${folder.path}${advice}`, { cause: failure });
   }
@@ -140,6 +146,7 @@ class Session {
     this.#metrics = await MetricsFile.open(metrics, { step: this.#trainer.step });
     await this.#save();
     await this.#say("running");
+    this.#publisher = await Publisher.open({ ...this.#options, step: this.#trainer.step });
   }
 
   #restore(state: Parameters<Trainer["restore"]>[0]): void {
@@ -169,6 +176,7 @@ class Session {
     const tokens = config.training.batchSize * data.dataset.maxLength;
     const row = { ...report, tokensPerSecond: Math.round((1000 * tokens) / report.milliseconds) };
     await this.#metrics!.append(row);
+    await this.#publisher!.row(row);
     output.event("step", row);
     const milliseconds = this.#speed.add(report.milliseconds);
     output.progress(statusLine(report, { steps: config.steps, tokens, milliseconds, testLoss: this.#last?.loss }));
@@ -199,6 +207,7 @@ class Session {
     const isEvaluated = this.#metrics!.evaluations.some((row) => row.step === step);
     if (isEvaluationStep && !isEvaluated) await this.#evaluate();
     if (isEvaluationStep || (config.samples.early && isEarlyStep(step))) await this.#draw(!isEvaluationStep);
+    if (isEvaluationStep && step < config.steps) await this.#publisher!.report();
   }
 
   async #evaluate(): Promise<void> {
@@ -209,18 +218,26 @@ class Session {
     const evaluation = await this.#trainer.evaluate("test", { signal });
     if (!Number.isFinite(evaluation.loss)) throw new NotFinite(step, `a test loss of ${evaluation.loss}`);
     this.#last = evaluation;
-    if (evaluation.loss < this.#best()) await this.#store.saveBest(await this.#trainer.state()); // before the row that says it is there
+    const state = await this.#trainer.state();
+    if (evaluation.loss < this.#best()) await this.#store.saveBest(state); // before the row that says it is there
     const row = { step, testLoss: evaluation.loss, testLossReal: evaluation.lossReal };
     await this.#metrics!.append(row);
+    await this.#publisher!.row(row);
+    await this.#publisher!.histograms(step, { parameters: state.model, first_moments: this.#firstMoments(state) });
     output.event("evaluation", row);
     output.say(`step ${step}  test loss ${evaluation.loss.toFixed(3)} (${evaluation.lossReal.toFixed(3)} without padding)`);
+  }
+
+  /** AdamW's running means of the gradients, by the parameters' names. */
+  #firstMoments({ optimizer }: TrainerState): [string, HostTensor][] {
+    return [...this.#trainer.model.namedParameters()].map(([name], i) => [name, optimizer.moments.get(`exp_avg.${i}`)!]);
   }
 
   async #draw(isCut: boolean): Promise<void> {
     const { config, data, folder, output, signal } = this.#options;
     const { step, model } = this.#trainer;
     const [name, pngName] = [samplesName(step), samplesName(step, "png")];
-    if (await folder.has(pngName)) return;
+    if (await folder.has(pngName)) return this.#publisher!.samples(step); // drawn by steps that are taken again
     output.progress(`step ${step}/${config.steps}  drawing samples`);
     const about = { ...config.samples, tokenizer: data.dataset.tokenizer, seed: config.seed, isCut, signal };
     const draw = (): Promise<string> =>
@@ -231,6 +248,7 @@ class Session {
     const sheet = drawn?.toString("utf8") ?? (await draw());
     const path = await folder.write(name, sheet);
     const png = await folder.write(pngName, await svgToPng(sheet));
+    await this.#publisher!.samples(step);
     output.event("samples", { step, path, png });
     output.say(`step ${step}  samples ${png}`);
   }
@@ -244,6 +262,7 @@ class Session {
     const broken = firstNotFinite(state.model) ?? firstNotFinite(state.optimizer.moments);
     if (broken !== undefined) throw new NotFinite(step, `NaN or infinity in ${broken}`);
     await this.#metrics?.sync(); // so that no checkpoint is ahead of its metrics
+    await this.#publisher?.sync();
     const path = await this.#store.save(state);
     this.#savedStep = step;
     this.#savedAt = performance.now();
