@@ -65,7 +65,7 @@ export function parseCase(name: string): Case {
 /** What a case is, for people. */
 export function describeCase(work: Case): string {
   const n = (value: number): string => value.toLocaleString("en-US");
-  if (work.kind === "gpt") return `training step, ${n(work.batch)} sequences of ${n(work.length)} tokens (4 layers, width 64, 4 heads)`;
+  if (work.kind === "gpt") return `training step, ${n(work.batch)} × ${n(work.length)} tokens (4 layers, width 64, 4 heads)`;
   if (work.kind === "sae") return `training step, ${n(work.rows)} rows of 64 into ${n(work.features)} features`;
   return `product [${n(work.m)} × ${n(work.k)}] · [${n(work.k)} × ${n(work.n)}]`;
 }

@@ -43,7 +43,7 @@ export async function findEntrants(
   about: { readonly places: Places; readonly missingPeers: string | undefined },
 ): Promise<Entrant[]> {
   const { places, missingPeers } = about;
-  const commit = (await currentCommit())?.slice(0, 12) ?? "unknown";
+  const commit = (await currentCommit())?.replace(/^(.{12})[^+]*/, "$1") ?? "unknown"; // with + where files have been changed
   const wantsTorch = options.engines.some(({ engine }) => engine.startsWith("pytorch"));
   const pythons = wantsTorch ? await findTorch(options.pythons, join(places.peers, "torch_step.py")) : [];
   return options.engines.flatMap(({ engine, mode }): Entrant[] => {
