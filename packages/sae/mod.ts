@@ -12,6 +12,21 @@ export { type StandardConfig, StandardSae } from "./architectures/standard.ts";
 export { type TopKConfig, TopKSae } from "./architectures/topk.ts";
 export { type Coefficient, describeCoefficient, effective } from "./coefficient.ts";
 export { type Architecture, architectures, createSae, type SaeConfig } from "./create_sae.ts";
+export { type ActivationRows, keptRows, type RowSource } from "./data/activation_rows.ts";
+export {
+  ActivationShardWriter,
+  type RowColumns,
+  readShardIndex,
+  SHARD_INDEX,
+  type ShardFiles,
+  type ShardIndex,
+  ShardSource,
+  type ShardSourceOptions,
+  type ShardWriterOptions,
+} from "./data/activation_shards.ts";
+export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
+export { MixingBuffer, type MixingBufferOptions } from "./data/mixing_buffer.ts";
+export { meanMaxCosine } from "./mmcs.ts";
 export { type SaeCommonConfig, type SaeOutput, SparseAutoencoder, type StepInput } from "./sae.ts";
 export { isResumable, type Json, joinSnapshots, partOf, type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";
 export { LatentActivity } from "./train/activity.ts";

@@ -30,13 +30,13 @@ export class SaeAdam extends Adam {
 
   /** Forgets the moments of the latents marked in `[F]` bool, and of no others: their weights are new, and old momentum would undo them. */
   resetLatents(latents: Tensor): void {
-    const keep = noGrad(() => where(latents, 0, latents.to("f32").onesLike())); // (F)
     for (const flat of Object.values(this.moments())) {
       for (const slot of this.arena.slots) {
         const axis = latentAxis(this.#sae, slot.parameter);
         if (axis === undefined) continue;
         const view = this.arena.view(flat, slot);
-        noGrad(() => view.copyFrom(view.mul(axis === 0 && view.rank === 2 ? keep.unsqueeze(1) : keep)));
+        const flags = axis === 0 && view.rank === 2 ? latents.unsqueeze(1) : latents; // (F, 1) or (F)
+        noGrad(() => view.copyFrom(where(flags, 0, view)));
       }
     }
   }
