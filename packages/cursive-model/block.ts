@@ -1,4 +1,4 @@
-import { Gelu, type KeyValueCache, Linear, Module, type Rng, type Tensor } from "@cursive/tensor";
+import { feedForward, Gelu, type KeyValueCache, Linear, Module, type Rng, type Tensor } from "@cursive/tensor";
 import { CrossAttention, SelfAttention } from "./attention.ts";
 import { HookPoint } from "./hooks/hook_point.ts";
 import { HookedLayerNorm } from "./layer_norm.ts";
@@ -77,8 +77,8 @@ export class Mlp extends Module<[x: Tensor, residual?: Tensor], Tensor> {
   }
 
   override forward(x: Tensor, residual?: Tensor): Tensor {
-    const watched = this.c_fc.isHooked || this.act.isHooked;
-    const hidden = watched ? this.act.call(this.c_fc.call(x)) : this.c_fc.call(x, { activation: "gelu" }); // (B, T, 4C)
-    return this.c_proj.call(hidden, { residual }); // (B, T, C)
+    const isWatched = [this.c_fc, this.act, this.c_proj].some((part) => part.isHooked);
+    if (!isWatched) return feedForward(x, [this.c_fc, this.c_proj], { residual });
+    return this.c_proj.call(this.act.call(this.c_fc.call(x)), { residual }); // (B, T, 4C) → (B, T, C)
   }
 }

@@ -20,10 +20,10 @@ export { type AttentionOptions, scaledDotProductAttention } from "./ops/attentio
 export { full } from "./ops/copy.ts";
 export { type CrossEntropyOptions, crossEntropy, type Reduction } from "./ops/cross_entropy.ts";
 export { embedding } from "./ops/embedding.ts";
+export { type FeedForwardOptions, feedForward, type LinearParameters } from "./ops/feed_forward.ts";
 export { cat, type Padding, type PadOptions, stack } from "./ops/join.ts";
 export { type KeepOptions, keepBatchTopk, keepTopk } from "./ops/keep_topk.ts";
 export { type LayerNormOptions, layerNorm } from "./ops/layer_norm.ts";
-export { type FeedForwardOptions, feedForward, type LinearParameters } from "./ops/feed_forward.ts";
 export { type LinearOptions, linear } from "./ops/linear.ts";
 export { matmul } from "./ops/matmul.ts";
 export { type MseLossOptions, mseLoss } from "./ops/mse_loss.ts";

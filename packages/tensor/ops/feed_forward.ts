@@ -13,17 +13,40 @@ export interface FeedForwardOptions {
   readonly residual?: Tensor | undefined;
 }
 
+/** Which of the optional inputs there are. */
+interface Attributes {
+  readonly hasUpBias: boolean;
+  readonly hasDownBias: boolean;
+  readonly hasResidual: boolean;
+}
+
+/** x `[.., C]`, up `[H, C]`, upBias `[H]`, down `[D, H]`, downBias `[D]`, residual `[.., D]`, or whatever stands for each of them. */
+interface Parts<T> {
+  readonly x: T;
+  readonly up: T;
+  readonly down: T;
+  readonly upBias: T | undefined;
+  readonly downBias: T | undefined;
+  readonly residual: T | undefined;
+}
+
+/** The inputs, or what belongs to each of them, by name. */
+function named<T>([x, up, down, ...rest]: readonly T[], { hasUpBias, hasDownBias, hasResidual }: Attributes): Parts<T> {
+  const next = (isThere: boolean): T | undefined => (isThere ? rest.shift() : undefined);
+  return { x: x!, up: up!, down: down!, upBias: next(hasUpBias), downBias: next(hasDownBias), residual: next(hasResidual) };
+}
+
 /**
  * h = gelu(p) with p = x·Uᵀ + a, y = h·Wᵀ + b + residual: two kernels. With g the gradient of y, that of p is (g·W) ∘ gelu'(p), in one; the
  * others are those of two linear layers.
  */
-const feedForwardOp: Op<null> = {
+const feedForwardOp: Op<Attributes> = {
   name: "feedForward",
-  check(inputs) {
-    const [x, up, upBias, down, downBias, residual] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | undefined];
+  check(inputs, attributes) {
+    const { x, up, upBias, down, downBias, residual } = named(inputs, attributes);
     for (const t of inputs) if (t.dtype !== "f32") throw new DTypeError(`feedForward: expected f32 tensors but found ${t.dtype}`);
-    const expect = (what: string, t: Tensor, shape: readonly number[]): void => {
-      if (format(t.shape) !== format(shape))
+    const expect = (what: string, t: Tensor | undefined, shape: readonly number[]): void => {
+      if (t && format(t.shape) !== format(shape))
         throw new ShapeError(`feedForward: expected ${what} ${format(shape)} for x ${format(x.shape)} but found ${format(t.shape)}`);
     };
     if (x.rank < 2) throw new ShapeError(`feedForward: expected x [.., C] of two axes or more but found ${format(x.shape)}`);
@@ -34,30 +57,39 @@ const feedForwardOp: Op<null> = {
     expect("the first bias", upBias, [hidden]);
     expect("the second weight", down, [out, hidden]);
     expect("the second bias", downBias, [out]);
-    if (residual) expect("a residual", residual, [...x.shape.slice(0, -1), out]);
+    expect("a residual", residual, [...x.shape.slice(0, -1), out]);
   },
 
-  forward([x, up, upBias, down, downBias, residual]) {
-    const { out: hidden, pre } = gemm({ a: x!, b: transpose(up!, 0, 1), bias: upBias, activation: "gelu" });
-    const { out } = gemm({ a: hidden, b: transpose(down!, 0, 1), bias: downBias, residual, alignRows: true });
+  forward(inputs, attributes) {
+    const { x, up, upBias, down, downBias, residual } = named(inputs, attributes);
+    const { out: hidden, pre } = gemm({ a: x, b: transpose(up, 0, 1), bias: upBias, activation: "gelu" });
+    const { out } = gemm({ a: hidden, b: transpose(down, 0, 1), bias: downBias, residual, alignRows: true });
     return [out, hidden, pre!];
   },
 
-  gradient({ inputs: [x, up, , down], outputs: [, hidden, pre], gradients: [g], needs, takePending }) {
-    const ofDown = parameterGradients({ x: hidden!, g: g! }, { needsWeight: needs[3]!, needsBias: needs[4]! });
-    const residual = needs.length > 5 ? [g!] : [];
-    if (!needs.slice(0, 3).some(Boolean)) return [null, null, null, ofDown.dWeight, ofDown.dBias, ...residual];
-    const dPre = gemm({ a: g!, b: down!, geluSlopeAt: pre! }).out;
-    const ofUp = parameterGradients({ x: x!, g: dPre }, { needsWeight: needs[1]!, needsBias: needs[2]! });
-    const dx = needs[0] ? gemm({ a: dPre, b: up!, residual: takePending(0) }).out : null;
-    return [dx, ofUp.dWeight, ofUp.dBias, ofDown.dWeight, ofDown.dBias, ...residual];
+  gradient({ inputs, outputs: [, hidden, pre], gradients: [g], attributes, needs, takePending }) {
+    const { x, up, down } = named(inputs, attributes);
+    const wants = named(needs, attributes);
+    const ofDown = parameterGradients({ x: hidden!, g: g! }, { needsWeight: wants.down, needsBias: wants.downBias ?? false });
+    const dPre = wants.x || wants.up || wants.upBias ? gemm({ a: g!, b: down, geluSlopeAt: pre! }).out : undefined;
+    const ofUp = dPre && parameterGradients({ x, g: dPre }, { needsWeight: wants.up, needsBias: wants.upBias ?? false });
+    const dx = dPre && wants.x ? gemm({ a: dPre, b: up, residual: takePending(0) }).out : null;
+    const { hasUpBias, hasDownBias, hasResidual } = attributes;
+    return [
+      dx,
+      ofUp?.dWeight ?? null,
+      ofDown.dWeight,
+      ...(hasUpBias ? [ofUp?.dBias ?? null] : []),
+      ...(hasDownBias ? [ofDown.dBias] : []),
+      ...(hasResidual ? [g!] : []),
+    ];
   },
 };
 
-/** A linear layer's parameters: weight `[out, in]`, bias `[out]`. */
+/** A linear layer's parameters: weight `[out, in]`, bias `[out]` or null. */
 export interface LinearParameters {
   readonly weight: Tensor;
-  readonly bias: Tensor;
+  readonly bias: Tensor | null;
 }
 
 /**
@@ -76,6 +108,10 @@ export function feedForward(
   options: FeedForwardOptions = {},
 ): Tensor {
   const { residual } = options;
-  const inputs = [x, first.weight, first.bias, second.weight, second.bias, ...(residual ? [residual] : [])];
-  return apply(feedForwardOp, inputs, null);
+  const optional = [first.bias, second.bias, residual].filter((t) => t !== null && t !== undefined);
+  return apply(feedForwardOp, [x, first.weight, second.weight, ...optional], {
+    hasUpBias: first.bias !== null,
+    hasDownBias: second.bias !== null,
+    hasResidual: residual !== undefined,
+  });
 }
