@@ -47,7 +47,8 @@ function asksForHelp(args) {
  * @param {readonly string[]} args
  */
 export function callsDoctor(args) {
-  return args[args.findIndex((argument) => /[\\/]cli[\\/]main\.ts$/.test(argument)) + 1] === "doctor";
+  const main = args.findIndex((argument) => /[\\/]cli[\\/]main\.ts$/.test(argument));
+  return main >= 0 && args[main + 1] === "doctor";
 }
 
 /** @returns {Promise<number>} the exit code */

@@ -68,11 +68,21 @@ async function compare(device: Device, { cases }: KernelCheck): Promise<Outcome>
     const kernels = new Set<Kernel>();
     const recorder = { command: ({ kernel }: { kernel: Kernel }) => void kernels.add(kernel), effect: () => {} };
     device.record(recorder, () => cases.map((one) => one.launch()));
-    await device.pipelines.compile(kernels);
+    await compile(device, kernels);
     const values = await Promise.all(cases.map((one) => Promise.all(one.launch().map((tensor) => tensor.data()))));
     return { worst: Math.max(...cases.map((one, i) => one.error(values[i]!))) };
   } catch (error) {
     return { worst: null, failure: oneLine(error).slice(0, 300) };
+  }
+}
+
+/** Compiles kernels. The scope keeps an error in one from making the whole device unusable: it is told by the exception alone. */
+async function compile(device: Device, kernels: Iterable<Kernel>): Promise<void> {
+  device.gpu.pushErrorScope("validation");
+  try {
+    await device.pipelines.compile(kernels);
+  } finally {
+    await device.gpu.popErrorScope();
   }
 }
 

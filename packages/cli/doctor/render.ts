@@ -29,6 +29,9 @@ const titles: Readonly<Record<Group, string>> = {
   disk: "Disk",
 };
 
+/** What the numbers of the arithmetic are. */
+const legend = ": the worst error against float64 in units of its bound (up to 1 is right)";
+
 const NAME = 20;
 const FOUND = 2 + 4 + 2 + NAME + 2;
 const QUESTION = 24;
@@ -38,7 +41,7 @@ export function renderGroup(group: Group, findings: readonly Finding[], paper: P
   const families = familiesOf(findings);
   const header = families.length > 0 ? [" ".repeat(FOUND) + paint(row(families), "dim", paper)] : [];
   return [
-    paint(titles[group], "bold", paper),
+    paint(titles[group], "bold", paper) + (families.length > 0 ? legend : ""),
     ...header,
     ...findings.flatMap((finding) => renderFinding(finding, { families, paper })),
     "",
@@ -89,7 +92,7 @@ export function renderVerdict({ verdict, counts, seconds }: Report, paper: Paper
   const lines = answers.flatMap(([question, { answer, text, ...rest }]) => {
     const word = { yes: "yes", no: "NO", unknown: "not known" }[answer];
     const style = { yes: "green", no: ["red", "bold"], unknown: "dim" }[answer] as Style;
-    const [first = "", ...more] = wrap(`${word}: ${text}`, paper.width - QUESTION);
+    const [first = "", ...more] = wrap(`${word}${answer === "yes" ? "," : ":"} ${text}`, paper.width - QUESTION);
     const coloured = paint(word, style, paper) + first.slice(word.length);
     return [
       paint(question.padEnd(QUESTION), "bold", paper) + coloured,

@@ -4,6 +4,7 @@ import { adjointness, agreement, type KernelCheck, upload } from "./kernel_check
 
 const x = seededValues(1, [41, 65]);
 const far = map(seededValues(2, [20, 48]), (v) => Math.fround(v + 300)); // where E[x²] − E[x]² would cancel
+const still = map(seededValues(8, [12, 40]), (v) => Math.fround(v / 500)); // whose variance is less than eps
 const [weight, bias] = [seededValues(3, [65]), seededValues(4, [65])];
 
 /** Layer normalisation, also of rows far from 0, and its gradients of input, weight and bias. */
@@ -16,7 +17,9 @@ export const layerNormCheck: KernelCheck = {
       exact: () => oracle.layerNorm(x, weight, bias),
       bound: () => layerNormBound(x, weight, bias),
     }),
-    agreement({ launch: () => layerNorm(upload(far)), exact: () => oracle.layerNorm(far), bound: () => layerNormBound(far) }),
+    ...[far, still].map((rows) =>
+      agreement({ launch: () => layerNorm(upload(rows)), exact: () => oracle.layerNorm(rows), bound: () => layerNormBound(rows) }),
+    ),
     adjointness({
       inputs: [seededValues(5, [13, 24]), seededValues(6, [24]), seededValues(7, [24])],
       forward: (input, w, b) => layerNorm(input!, w!, b!),

@@ -13,7 +13,7 @@ const products: readonly Product[] = [
   { a: [33, 70], b: [70, 65], transposed: "a" },
   { a: [33, 70], b: [70, 65], transposed: "b" },
   { a: [8, 1100], b: [1100, 12] }, // long and thin: split along k
-  { a: [3, 17, 20], b: [20, 9] }, // a batch with a shared matrix
+  { a: [2, 3, 17, 20], b: [3, 20, 9] }, // batches that broadcast
   { a: [160, 256], b: [256, 192] },
 ];
 

@@ -61,7 +61,7 @@ function describeProducts(rows: readonly (MatmulSpeed & { bound: Bound })[]): st
 }
 
 /** The roofline: below the arithmetic that the memory's speed can feed, data is what work waits for. */
-function boundOf(product: MatmulSpeed, about: { latency: Latency; memory: MemorySpeed; best: number }): Bound {
+export function boundOf(product: MatmulSpeed, about: { latency: Latency; memory: MemorySpeed; best: number }): Bound {
   if (1000 * product.milliseconds < 2 * about.latency.launch) return "launches";
   const ridge = about.best / about.memory.copy;
   return product.flopsPerByte > ridge ? "compute" : "memory";
@@ -91,7 +91,8 @@ function sharesOf(step: TinyStep, about: { latency: Latency; products: readonly 
   };
 }
 
-function boundOfStep({ compute, launches }: { compute: number; launches: number }): Bound {
+/** What a training step waits for, by the shares of its time. */
+export function boundOfStep({ compute, launches }: { compute: number; launches: number }): Bound {
   if (launches > Math.max(compute, 0.4)) return "launches";
   return compute > 0.4 ? "compute" : "memory";
 }
