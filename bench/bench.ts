@@ -105,6 +105,7 @@ class Control implements Contestant {
       ms,
       min: ms === null ? null : Math.min(...times),
       max: ms === null ? null : Math.max(...times),
+      cpuMs: null,
       repeats: times.length,
       ratio: null,
       gflops: null,

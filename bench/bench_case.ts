@@ -95,6 +95,7 @@ class Entry implements Contestant {
   #result: number | null = null;
   #adapter: string | null = null;
   #versions: Readonly<Record<string, string>>;
+  #cpuTimes: number[] = [];
   #host: number | null = null;
   #cold: number | null = null;
   #warm: number | null = null;
@@ -126,8 +127,9 @@ class Entry implements Contestant {
     if (this.note !== undefined || !this.process) return undefined;
     await sleep(PAUSE_MILLISECONDS);
     return this.#guarded(async () => {
-      const { milliseconds, counts } = await this.#timed((limit) => this.process!.steps(this.#steps, limit));
+      const { milliseconds, cpuMilliseconds, counts } = await this.#timed((limit) => this.process!.steps(this.#steps, limit));
       this.#counts = counts;
+      this.#cpuTimes.push(cpuMilliseconds / this.#steps);
       return milliseconds / this.#steps;
     });
   }
@@ -141,7 +143,9 @@ class Entry implements Contestant {
       await engine.steps(WARM_UP, { seconds: this.#options.limit });
       this.#host = await engine.host(HOST_ROUNDS, { seconds: this.#options.limit });
     } catch (error) {
-      if (!this.#options.signal.aborted) this.note = `host's time not measured: ${oneLine(error)}`;
+      const isFull = /out of memory/i.test(oneLine(error)); // it holds buffers in a fraction of the machine's memory
+      if (!this.#options.signal.aborted)
+        this.note = `host's time not measured: ${isFull ? "Dawn's null backend was full" : oneLine(error)}`;
     }
   }
 
@@ -166,7 +170,7 @@ class Entry implements Contestant {
       engine: this.entrant.engine,
       mode: this.entrant.mode,
       label: this.entrant.label,
-      ...figures({ ...about, operations: operations(this.#work), counts: this.#counts }),
+      ...figures({ ...about, cpuTimes: this.#cpuTimes, operations: operations(this.#work), counts: this.#counts }),
       hostMicroseconds: this.#host,
       startColdMilliseconds: this.#cold,
       startWarmMilliseconds: this.#warm,

@@ -61,11 +61,14 @@ async function takeStep(work: Work): Promise<number> {
 async function takeSteps(work: Work, { count, door }: { count: number; door: EngineOptions["door"] }): Promise<Steps> {
   let loss = Number.NaN;
   const start = performance.now();
+  const cpuStart = process.cpuUsage();
   for (let i = 0; i < count; i++) {
     door.reset();
     loss = await takeStep(work);
   }
-  return { milliseconds: performance.now() - start, loss: orNull(loss), counts: { ...door.counts } };
+  const milliseconds = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpuStart);
+  return { milliseconds, cpuMilliseconds: (user + system) / 1000, loss: orNull(loss), counts: { ...door.counts } };
 }
 
 async function hostMicroseconds(work: Work, rounds: number): Promise<number> {

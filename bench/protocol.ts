@@ -23,6 +23,8 @@ export interface Ready {
 /** Steps that were taken. */
 export interface Steps {
   readonly milliseconds: number;
+  /** Of all cores, in the engine's process: what a software adapter computes counts, what waits does not. */
+  readonly cpuMilliseconds: number;
   /** Of the last step. */
   readonly loss: number | null;
   /** Calls to WebGPU in the last step, where the engine makes any. */

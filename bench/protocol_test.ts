@@ -5,7 +5,7 @@ describe("the lines between bench and engines", () => {
   it("carry replies unharmed, one a line", () => {
     const replies: Reply[] = [
       { ready: { adapter: "a\nb", versions: { v: "1" }, loss: 0.1, check: null } },
-      { steps: { milliseconds: 12.5, loss: null, counts: null } },
+      { steps: { milliseconds: 12.5, cpuMilliseconds: 20, loss: null, counts: null } },
       { host: { microseconds: 3 } },
       { failed: 'something "quoted"\nover lines' },
     ];

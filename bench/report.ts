@@ -10,11 +10,12 @@ export function caseTable(work: Case, rows: readonly Row[]): string {
   const done = rows.filter(({ ms }) => ms !== null);
   const hasStart = rows.some(({ startColdMilliseconds }) => startColdMilliseconds !== null);
   const hasGflops = rows.some(({ gflops }) => gflops !== null);
-  const head = ["", "ms", "min–max", "× ours", ...(hasGflops ? ["GFLOP/s"] : []), "dispatches", "submits", "created", "host µs"];
+  const head = ["", "ms", "min–max", "cpu ms", "× ours", ...(hasGflops ? ["GFLOP/s"] : []), "dispatches", "submits", "created", "host µs"];
   const body = done.map((row) => [
     row.label,
     digits(row.ms),
     row.min === row.max ? digits(row.min) : `${digits(row.min)}–${digits(row.max)}`,
+    digits(row.cpuMs),
     row.ratio === null ? "" : row.ratio.toFixed(2),
     ...(hasGflops ? [digits(row.gflops)] : []),
     whole(row.dispatches),

@@ -12,9 +12,9 @@ describe("caseTable", () => {
     ];
     expect(caseTable(parseCase("sae:4096x512"), rows)).toMatchInlineSnapshot(`
       "sae:4096x512  training step, 4,096 rows of 64 into 512 features
-                        ms    min–max    × ours  dispatches  submits  created  host µs
-      cursive captured  50.0  45.0–60.0    1.00          39        1        0      125
-      jax-js jit         540  500–612     10.80          35       36       36      125
+                        ms    min–max    cpu ms  × ours  dispatches  submits  created  host µs
+      cursive captured  50.0  45.0–60.0    90.0    1.00          39        1        0      125
+      jax-js jit         540  500–612      90.0   10.80          35       36       36      125
         tfjs-webgpu eager: not within 600 s"
     `);
   });

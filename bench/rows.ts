@@ -13,6 +13,8 @@ export interface Row {
   readonly ms: number | null;
   readonly min: number | null;
   readonly max: number | null;
+  /** Processor time of a step over all cores, the median: steadier than `ms` on a busy machine, though threads that spin while they wait count as well. */
+  readonly cpuMs: number | null;
   /** Turns taken. */
   readonly repeats: number;
   /** How many times as long as this repository's engine, captured: the median of the rounds' ratios. */
@@ -39,6 +41,7 @@ export interface Row {
 /** What is known about an engine at a case once it has taken its turns. */
 export interface Measurement {
   readonly times: readonly number[];
+  readonly cpuTimes: readonly number[];
   /** Times of this repository's engine, captured, in the same rounds. */
   readonly reference: readonly number[] | undefined;
   readonly operations: number | undefined;
@@ -48,15 +51,20 @@ export interface Measurement {
 /** The figures of a row that follow from an engine's times. */
 export function figures({
   times,
+  cpuTimes,
   reference,
   operations,
   counts,
-}: Measurement): Pick<Row, "ms" | "min" | "max" | "repeats" | "ratio" | "gflops" | "dispatches" | "submits" | "buffers" | "bindGroups"> {
+}: Measurement): Pick<
+  Row,
+  "ms" | "min" | "max" | "cpuMs" | "repeats" | "ratio" | "gflops" | "dispatches" | "submits" | "buffers" | "bindGroups"
+> {
   const ms = times.length > 0 ? median(times) : null;
   return {
     ms,
     min: ms === null ? null : Math.min(...times),
     max: ms === null ? null : Math.max(...times),
+    cpuMs: cpuTimes.length > 0 ? median(cpuTimes) : null,
     repeats: times.length,
     ratio: (reference && pairedRatio(times, reference)) ?? null,
     gflops: ms !== null && operations !== undefined ? operations / ms / 1e6 : null,

@@ -9,10 +9,11 @@ describe("figures", () => {
   const counts = { dispatches: 9, submits: 1, buffers: 0, bindGroups: 0, pipelines: 0 };
 
   it("are the median, the spread, the ratio and the rate", () => {
-    expect(figures({ times: [4, 2, 3], reference: [1, 1, 1], operations: 6e9, counts })).toEqual({
+    expect(figures({ times: [4, 2, 3], cpuTimes: [6, 5, 4], reference: [1, 1, 1], operations: 6e9, counts })).toEqual({
       ms: 3,
       min: 2,
       max: 4,
+      cpuMs: 5,
       repeats: 3,
       ratio: 3,
       gflops: 2000,
@@ -24,9 +25,12 @@ describe("figures", () => {
   });
 
   it("are null where nothing was measured", () => {
-    const none = figures({ times: [], reference: undefined, operations: 5, counts: null });
-    expect(none).toMatchObject({ ms: null, min: null, max: null, repeats: 0, ratio: null, gflops: null, dispatches: null });
-    expect(figures({ times: [1], reference: [], operations: undefined, counts })).toMatchObject({ ratio: null, gflops: null });
+    const none = figures({ times: [], cpuTimes: [], reference: undefined, operations: 5, counts: null });
+    expect(none).toMatchObject({ ms: null, min: null, max: null, cpuMs: null, repeats: 0, ratio: null, gflops: null, dispatches: null });
+    expect(figures({ times: [1], cpuTimes: [], reference: [], operations: undefined, counts })).toMatchObject({
+      ratio: null,
+      gflops: null,
+    });
   });
 });
 

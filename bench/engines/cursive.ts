@@ -1,5 +1,6 @@
 import { Transformer } from "@cursive/cursive-model";
-import { Adam, AdamW, capture, type Device, fromHost, openDevice, Parameter, type Tensor, tensor } from "@cursive/tensor";
+import { SaeAdam, StandardSae } from "@cursive/sae";
+import { AdamW, capture, type Device, openDevice, type Tensor, tensor } from "@cursive/tensor";
 import type { Case, GptCase, MatmulCase, SaeCase } from "../cases.ts";
 import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { matmulInputs } from "../work/matmul.ts";
@@ -48,17 +49,22 @@ function gpt({ batch, length }: GptCase, { isCaptured }: Build): Work {
 }
 
 function sae({ rows, features }: SaeCase, { isCaptured }: Build): Work {
-  const [encoder, decoder, encoderBias, decoderBias] = [...hostTensors(saeParameters(features)).values()].map(
-    (values) => new Parameter(fromHost(values)),
-  ) as [Parameter, Parameter, Parameter, Parameter];
-  const optimizer = new Adam([encoder, decoder, encoderBias, decoderBias], { lr: SAE.lr, betas: SAE.betas, eps: SAE.epsilon });
+  const autoencoder = new StandardSae({
+    architecture: "standard",
+    dIn: SAE.width,
+    dSae: features,
+    decoderConstraint: "none",
+    l1Weight: "none",
+    l1Coefficient: SAE.sparsity,
+  });
+  const names = { encoder: "W_enc", decoder: "W_dec", encoderBias: "b_enc", decoderBias: "b_dec" } as const;
+  const values = [...hostTensors(saeParameters(features))].map(([name, value]) => [names[name as keyof typeof names], value] as const);
+  autoencoder.loadStateDict(new Map(values));
+  const optimizer = new SaeAdam(autoencoder, { lr: SAE.lr, betas: SAE.betas, eps: SAE.epsilon });
   const x = tensor(saeBatch(rows), { shape: [rows, SAE.width] });
   return training(() => {
     optimizer.zeroGrad();
-    const hidden = x.sub(decoderBias).matmul(encoder).add(encoderBias).relu(); // [rows, F]
-    const output = hidden.matmul(decoder).add(decoderBias); // [rows, D]
-    const error = output.sub(x).square().sum({ axis: 1 }).mean();
-    const loss = error.add(hidden.sum({ axis: 1 }).mean().mul(SAE.sparsity));
+    const { loss } = autoencoder.forward(x);
     loss.backward();
     optimizer.step();
     return loss;

@@ -195,10 +195,11 @@ def main():
         if request["do"] == "quit":
             break
         if request["do"] == "steps":
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             for _ in range(request["count"]):
                 loss = step()
-            reply(steps=dict(milliseconds=(time.perf_counter() - start) * 1e3, loss=or_none(loss), counts=None))
+            milliseconds, cpu = (time.perf_counter() - start) * 1e3, (time.process_time() - cpu_start) * 1e3
+            reply(steps=dict(milliseconds=milliseconds, cpuMilliseconds=cpu, loss=or_none(loss), counts=None))
 
 
 try:

@@ -23,7 +23,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     console.log("a line of its own");
     if (options.hang !== String(turns)) {
       const counts = { dispatches: 3, submits: 1, buffers: 0, bindGroups: 0, pipelines: 0 };
-      reply({ steps: { milliseconds: Number(options.ms ?? 100) * request.count, loss, counts } });
+      reply({ steps: { milliseconds: Number(options.ms ?? 100) * request.count, cpuMilliseconds: 1.5 * request.count, loss, counts } });
     }
   }
 }

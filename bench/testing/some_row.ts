@@ -10,6 +10,7 @@ export function someRow(fields: Partial<Row> = {}): Row {
     ms: 50,
     min: 45,
     max: 60,
+    cpuMs: 90,
     repeats: 7,
     ratio: 1,
     gflops: null,
