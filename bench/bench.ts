@@ -55,7 +55,7 @@ async function run(options: BenchOptions): Promise<number> {
         say: (text) => output.progress(text),
         signal: controller.signal,
       });
-      const medians = result.controls.map((byRound) => byRound.filter((times) => times.length > 0).map(median));
+      const medians = result.controls.map(controlTimes);
       const moved = Object.fromEntries(controls.map(({ name }, i) => [name, movement(medians[i]!)]));
       rows.push(...result.rows, ...controls.map((control, i) => control.row(work.name, medians[i]!)));
       output.say(`\n${caseTable(work, result.rows)}\n${controlLine(moved)}`);
@@ -122,6 +122,12 @@ class Control implements Contestant {
       note: null,
     };
   }
+}
+
+/** A control's time in each round; in all its turns, where there are too few rounds to see anything move. */
+function controlTimes(byRound: readonly (readonly number[])[]): readonly number[] {
+  const rounds = byRound.filter((times) => times.length > 0);
+  return rounds.length < 3 ? rounds.flat() : rounds.map(median);
 }
 
 /** Where the run takes place. */
