@@ -51,7 +51,7 @@ function leftOut(families: readonly Family[], patience: number): Finding {
     id: "arithmetic.left-out",
     name: "other kernels",
     status: "skip",
-    found: `${families.join(" and ")}: their shaders were not compiled in ${patience / 1000} s; the next run goes on, --thorough waits for all`,
+    found: `${families.join(" and ")}: left out, as their shaders were not compiled within ${patience / 1000} s; --thorough waits for them`,
     data: { families },
   };
 }

@@ -24,6 +24,7 @@ const findings: Finding[] = [
   },
   compared("matmul", { panel: { worst: 0.25 }, tile: null }),
   compared("sort", { panel: { worst: 0 }, tile: { worst: 0 } }),
+  { id: "arithmetic.left-out", name: "other kernels", status: "skip", found: "tile: left out", data: { families: ["tile"] } },
   { id: "arithmetic.bits", name: "same bits again", status: "ok", found: "all the same" },
   { id: "speed.training", name: "training", status: "ok", found: "120 ms", data: { milliseconds: 120, steps: 3000, bound: "compute" } },
 ];
@@ -37,11 +38,12 @@ const full: Finding = {
 
 describe("renderGroup()", () => {
   it("puts errors of the arithmetic in a table by family of kernels", () => {
-    expect(renderGroup("arithmetic", findings.slice(2, 5), paper)).toMatchInlineSnapshot(`
+    expect(renderGroup("arithmetic", findings.slice(2, 6), paper)).toMatchInlineSnapshot(`
       "Arithmetic: the worst error against float64 in units of its bound (up to 1 is right)
                                     panel     tile
         ok    matmul                0.250     -
         ok    sort                  exact     exact
+        skip  other kernels         tile: left out
         ok    same bits again       all the same
       "
     `);
@@ -82,7 +84,7 @@ describe("renderVerdict()", () => {
       Is it fast?             yes, for a processor: a training step of tiny takes 120
                               ms, all of them 06:00; a GPU would be much faster
 
-      5 ok, 1 note, 0 warnings, 0 failures; 12.3 s"
+      5 ok, 1 note, 0 warnings, 0 failures, 1 skipped; 12.3 s"
     `);
   });
 
@@ -91,7 +93,7 @@ describe("renderVerdict()", () => {
     expect(text).toContain(
       "Does it start?          NO: write: Expected room on the disk but found it full\n                        fix: pnpm cli runs rm",
     );
-    expect(text).toContain("5 ok, 1 note, 0 warnings, 1 failure");
+    expect(text).toContain("5 ok, 1 note, 0 warnings, 1 failure, 1 skipped");
   });
 });
 
@@ -103,6 +105,12 @@ describe("reportOf()", () => {
     expect(exitCode({ ...full, status: "warn" })).toBe(0);
     expect(exitCode({ ...full, status: "skip" })).toBe(0);
     expect(exitCode(full)).toBe(1);
+  });
+
+  it("does not count as right what is wrong in kernels that are not used", () => {
+    const unused: Finding = { ...compared("softmax", { panel: { worst: 0.5 }, tile: { worst: 40 } }), status: "warn", fix: "none needed" };
+    const { answer, text } = reportOf([unused], about).verdict.right;
+    expect({ answer, text }).toEqual({ answer: "yes", text: expect.stringMatching(/^3 comparisons .* 50 % of its bound/) });
   });
 
   it("tells slowness by other programs and idle GPUs from that of a software adapter", () => {
