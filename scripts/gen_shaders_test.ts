@@ -53,6 +53,16 @@ describe("generateShaders", () => {
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
+  it("puts shared parts in, which are no shaders themselves", async () => {
+    mkdirSync(join(source, "parts"), { recursive: true });
+    writeFileSync(join(source, "parts", "one.wgsl"), "const ONE = 1u;\n");
+    writeFileSync(join(source, "add.wgsl"), "// add\n//#include one\nfn main() {}\n");
+    generateShaders(source, target);
+    expect(await import(pathToFileURL(target).href)).toMatchObject({ shaders: { add: "// add\nconst ONE = 1u;\nfn main() {}\n" } });
+    writeFileSync(join(source, "mul.wgsl"), "//#include two\n");
+    expect(() => generateShaders(source, target)).toThrow('Expected shaders/parts/two.wgsl for "//#include two" but found no such file');
+  });
+
   it("writes a module whose values are the files", async () => {
     mkdirSync(source);
     const wgsl = "// `a` \\ b\n@compute @workgroup_size(1) fn main() {}\n";

@@ -29,7 +29,7 @@ const GELU_SLOPE = false; //#param
 @group(0) @binding(5) var<storage, read_write> pre: array<f32>;
 //#end
 //#if GELU_SLOPE
-@group(0) @binding(5) var<storage, read> slopeAt: array<f32>;
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
 //#end
 
 //#include gelu

@@ -69,7 +69,7 @@ const PADDED = 5u;
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
 //#end
 //#if GELU_SLOPE
-@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
 //#end
 
 //#include gelu

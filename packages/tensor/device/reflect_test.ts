@@ -113,10 +113,4 @@ describe("every shader", () => {
       expect(shaders[name], name).toMatch(/^\/\/.*\b[Dd]ispatch: /m);
     }
   });
-
-  it("shares the text of functions that several have", () => {
-    const text = (name: ShaderName): string | undefined => /\nfn logarithm\(v: vec4f\)[\s\S]*?\n}\n/.exec(shaders[name])?.[0];
-    expect(text("unary")).toBeDefined();
-    expect(text("binary")).toBe(text("unary"));
-  });
 });

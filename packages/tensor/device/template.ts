@@ -4,7 +4,8 @@ import { TensorError } from "../errors.ts";
 export type Defines = Readonly<Record<string, number | boolean>>;
 
 /**
- * Expands a WGSL template. The file is valid WGSL as it stands; directives are comments, so an editor or `naga` checks it unexpanded:
+ * Expands a WGSL template. The file, its parts included, is valid WGSL as it stands; directives are comments, so an editor or `naga` checks
+ * it unexpanded:
  *
  * - `const NC = 4u; //#param`: a tile parameter with its default; `defines.NC` replaces the value.
  * - `const c = 0u; //#loop`: declares a loop variable for the unexpanded file only; dropped.
