@@ -52,7 +52,7 @@ function leftOut(families: readonly Family[], patience: number): Finding {
     name: "other kernels",
     status: "skip",
     found: `${families.join(" and ")}: left out, as their shaders were not compiled within ${patience / 1000} s; --thorough waits for them`,
-    data: { families },
+    data: { leftOut: families },
   };
 }
 

@@ -7,6 +7,7 @@ import { openData } from "../run/data.ts";
 import { temporaryFolder } from "../testing/mini.ts";
 import { checkArithmetic, inBounds } from "./arithmetic.ts";
 import { checkDeterminism } from "./determinism.ts";
+import type { Finding } from "./finding.ts";
 import { engineNeeds, largestTensor } from "./gpu/needs.ts";
 import { checkGpu } from "./gpu_checks.ts";
 import { kernelChecks } from "./kernels/all.ts";
@@ -168,7 +169,7 @@ describe("checkDeterminism()", () => {
 describe("checkGpu()", () => {
   it("goes on without an adapter and says how to get one", async () => {
     using folder = temporaryFolder();
-    const open = (): Promise<Device> => Promise.reject(new Error("no adapter"));
+    const open = (): Promise<Device> => Promise.reject(new Error("Expected a GPU adapter but found none"));
     const report = await runDoctor({
       ...quick,
       quick: false,
@@ -183,6 +184,14 @@ describe("checkGpu()", () => {
       exitCode: 1,
       verdict: { starts: { answer: "no" }, right: { answer: "unknown" }, fast: { answer: "unknown" } },
     });
+  });
+
+  it("repeats why an adapter that is there does not open", async () => {
+    const found: Finding[] = [];
+    const open = (): Promise<Device> => Promise.reject(new Error("requestDevice failed"));
+    await checkGpu(quick, { open, emit: (finding) => void found.push(finding), progress: () => {} });
+    const adapter = found.find(({ id }) => id === "gpu.adapter");
+    expect(adapter).toMatchObject({ status: "fail", found: "it does not open: requestDevice failed", fix: expect.any(String) });
   });
 
   it("fails where an adapter's limits are too small, and still compares what fits", async () => {

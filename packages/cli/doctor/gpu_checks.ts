@@ -1,5 +1,6 @@
 import process from "node:process";
 import { type Device, openDevice } from "@cursive/tensor";
+import { oneLine } from "../errors.ts";
 import { checkArithmetic } from "./arithmetic.ts";
 import { checkDeterminism } from "./determinism.ts";
 import type { Finding } from "./finding.ts";
@@ -9,6 +10,7 @@ import { checkDriver, driverChoice } from "./gpu/driver.ts";
 import { checkFeatures } from "./gpu/features.ts";
 import { checkLimits } from "./gpu/limits.ts";
 import { explainNoAdapter } from "./gpu/no_adapter.ts";
+import { otherDriver } from "./gpu/other_driver.ts";
 import { systemFacts } from "./gpu/system_facts.ts";
 import { checkSpeed } from "./speed/speed.ts";
 
@@ -51,10 +53,9 @@ export async function checkGpu(
   }
   emit(checkAdapter(device, facts));
   emit(checkFeatures(device));
-  const limits = checkLimits(device);
-  emit(limits);
-  const findings = await checkArithmetic(device, { patience: thorough ? Number.POSITIVE_INFINITY : PATIENCE, progress });
-  for (const finding of findings) emit(finding);
+  emit(checkLimits(device));
+  const patience = thorough ? Number.POSITIVE_INFINITY : PATIENCE;
+  for (const finding of await checkArithmetic(device, { patience, progress })) emit(finding);
   progress("taking training steps twice");
   emit(await checkDeterminism(device));
   if (!quick) await checkSpeed(device, { emit, progress });
@@ -64,6 +65,14 @@ export async function checkGpu(
 function noAdapter(about: { error: Error; dawnLoads: boolean; facts: Parameters<typeof explainNoAdapter>[0] }): Finding {
   const named = { id: "gpu.adapter", name: "adapter", data: { name: null, message: about.error.message } } as const;
   if (!about.dawnLoads) return { ...named, status: "skip", found: "not looked for: it takes WebGPU" };
+  if (!/found none/.test(about.error.message))
+    // there is one
+    return {
+      ...named,
+      status: "fail",
+      found: `it does not open: ${oneLine(about.error)}`,
+      fix: otherDriver({ isSoftware: false, name: "" }),
+    };
   const { cause, fix } = explainNoAdapter(about.facts, { choice: driverChoice(), platform: process.platform });
   return { ...named, status: "fail", found: `none, because ${cause}`, fix };
 }

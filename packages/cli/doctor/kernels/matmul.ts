@@ -15,6 +15,7 @@ const products: readonly Product[] = [
   { a: [8, 1100], b: [1100, 12] }, // long and thin: split along k
   { a: [2, 3, 17, 20], b: [3, 20, 9] }, // batches that broadcast
   { a: [160, 256], b: [256, 192] },
+  { a: [4096, 12], b: [12, 1024] }, // large enough for the largest tiles
 ];
 
 function productCase({ a, b, transposed }: Product, seed: number): KernelCase {
