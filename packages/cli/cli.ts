@@ -5,6 +5,7 @@ import { addConfigCommand } from "./commands/config.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addReportCommand } from "./commands/report.ts";
 import { addRunsCommand } from "./commands/runs.ts";
+import { addSampleCommand } from "./commands/sample.ts";
 import { addTrainCommand } from "./commands/train.ts";
 import { ExitWith, Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
 
@@ -24,6 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/\n(?=\()/, " ")) }) // a suggestion on the same line
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. DEBUG=1 shows where an error comes from.");
   addTrainCommand(program);
+  addSampleCommand(program);
   addRunsCommand(program);
   addReportCommand(program);
   addConfigCommand(program);

@@ -20,8 +20,11 @@ export interface GenerateOptions {
    * sequence anew for every token, which is much slower; a model with hooks is always run so, since hooks see whole sequences.
    */
   readonly cache?: boolean;
-  /** Called after every token with the number of tokens so far. More than 64 texts are written one batch after another. */
-  readonly onToken?: (count: number) => void;
+  /**
+   * Called after every token: how many each text has now, and for how many texts one was drawn, END too. More than 64 texts are written one
+   * batch after another.
+   */
+  readonly onToken?: (count: number, drawn: number) => void;
   /** Called as soon as a text is written, with its place among the texts: what there is already if the rest should fail. */
   readonly onText?: (index: number, tokens: Int32Array<ArrayBuffer>) => void;
   /** Asks to stop. */
@@ -103,13 +106,15 @@ async function writeBatch(model: Transformer, settings: Settings & { readonly ro
   for (let count = settings.start.length; count < maxTokens && rows.some((row) => !row.done); count++) {
     signal?.throwIfAborted();
     const values = await logits.next();
+    let drawn = 0;
     for (const [i, row] of rows.entries()) {
       if (row.done) continue;
+      drawn++;
       const token = sampleToken(values.subarray(i * vocabSize, (i + 1) * vocabSize), { temperature, topK, rng: row.rng });
       if (token === tokenizer.endToken) finish(row);
       else row.tokens.push(token);
     }
-    onToken?.(count + 1);
+    onToken?.(count + 1, drawn);
   }
   for (const row of rows) if (!row.done) finish(row);
 }

@@ -166,10 +166,10 @@ describe.each([true, false])("generate with cache %s", (cache) => {
   it("writes as many tokens as it may where no END comes, and says so one by one", async () => {
     const model = makeModel();
     prefer(model, endToken, -1000);
-    const counts: number[] = [];
-    const [ink] = await write(model, ["abc"], { maxTokens: 7, onToken: (count) => counts.push(count) });
+    const counts: [number, number][] = [];
+    const [ink] = await write(model, ["abc", "c"], { maxTokens: 7, onToken: (...about) => counts.push(about) });
     expect(ink).toHaveLength(7);
-    expect(counts).toEqual([3, 4, 5, 6, 7]);
+    expect(counts).toEqual([3, 4, 5, 6, 7].map((count) => [count, 2]));
     expect((await write(model, ["abc"], { maxTokens: 1000, start: new Int32Array(blockSize - 2) }))[0]).toHaveLength(blockSize);
     expect((await write(model, ["a"], { start: [1, 2, 3], maxTokens: 3 }))[0]).toEqual(Int32Array.of(1, 2, 3));
     expect(await write(model, [])).toEqual([]);

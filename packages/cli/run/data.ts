@@ -13,7 +13,8 @@ import type { RunConfig } from "../config/run_config.ts";
 import { oneLine, UsageError } from "../errors.ts";
 import { hashWords } from "./environment.ts";
 
-const augmentations: Readonly<Record<RunConfig["data"]["augmentation"], AugmentationRanges | false>> = {
+/** What `data.augmentation` stands for. */
+export const augmentations: Readonly<Record<RunConfig["data"]["augmentation"], AugmentationRanges | false>> = {
   default: defaultAugmentation,
   coarse: coarseAugmentation,
   none: false,
@@ -55,7 +56,8 @@ export function makeDataset(words: readonly Word[], { data, seed }: Pick<RunConf
   });
 }
 
-async function importedWords(path: string): Promise<Word[]> {
+/** The words of a word bank's file. @throws UsageError for a file that is not there or is no word bank. */
+export async function importedWords(path: string): Promise<Word[]> {
   try {
     return await readWordBank(await readFile(path));
   } catch (error) {

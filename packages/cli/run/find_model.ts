@@ -6,13 +6,15 @@ import { UsageError } from "../errors.ts";
 import { findRun, listRuns } from "./find_run.ts";
 import { type LoadedModel, loadModel } from "./load_model.ts";
 
-/** A trained model and where it comes from. */
-export interface FoundModel extends LoadedModel {
-  /** The checkpoint's file. */
+/** A checkpoint's file. */
+export interface FoundCheckpoint {
   readonly path: string;
   /** The run in whose folder it lies. */
   readonly run: { readonly name: string; readonly config: RunConfig } | undefined;
 }
+
+/** A trained model and where it comes from. */
+export interface FoundModel extends FoundCheckpoint, LoadedModel {}
 
 /** Which checkpoint is meant, as options of a command have it. */
 export interface ModelChoice {
@@ -26,19 +28,23 @@ export interface ModelChoice {
   readonly checkpoint?: string;
 }
 
-/**
- * Finds a checkpoint and makes its model again. A device must be open.
- *
- * @throws UsageError where there is none, or it is damaged or of another kind.
- */
+/** Finds a checkpoint and makes its model again. A device must be open. @throws UsageError where there is none, or it cannot be used. */
 export async function findModel(choice: ModelChoice): Promise<FoundModel> {
+  const found = await findCheckpoint(choice);
+  return { ...found, ...(await loadModel(found.path)) };
+}
+
+/** Finds a checkpoint. @throws UsageError where there is none, which says how to get one. */
+export async function findCheckpoint(choice: ModelChoice): Promise<FoundCheckpoint> {
   const path = await checkpointPath(choice);
-  return { ...(await loadModel(path)), path, run: await runOf(path) };
+  return { path, run: await runOf(path) };
 }
 
 async function checkpointPath({ runs, run, which, checkpoint }: ModelChoice): Promise<string> {
   if (checkpoint !== undefined) {
     if (run !== undefined || which !== undefined) throw new UsageError("Expected either --checkpoint or a run but found both");
+    if (!(await isThere(resolve(checkpoint))))
+      throw new UsageError(`Expected a checkpoint at ${resolve(checkpoint)} but found no such file`);
     return resolve(checkpoint);
   }
   if (run === undefined && (await listRuns(resolve(runs))).length === 0) {
@@ -58,7 +64,7 @@ async function checkpointPath({ runs, run, which, checkpoint }: ModelChoice): Pr
 }
 
 /** The run in whose folder a checkpoint lies. */
-async function runOf(path: string): Promise<FoundModel["run"]> {
+async function runOf(path: string): Promise<FoundCheckpoint["run"]> {
   const folder = dirname(dirname(path));
   const file = join(folder, "config.json");
   if (!(await isThere(file))) return undefined;
