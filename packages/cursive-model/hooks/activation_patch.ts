@@ -90,7 +90,7 @@ export async function activationPatch(model: Transformer, options: ActivationPat
       values[i] = await run([[site.name, (value) => (mask ? where(mask, source, value) : source)]]);
       onProgress?.(i + 1, sites.length);
     }
-    const recovered = values.map((value) => (value - ends.corrupted) / (ends.clean - ends.corrupted));
+    const recovered = values.map((value) => (value - ends.corrupted) / (ends.clean - ends.corrupted) + 0); // no −0
     return { ...ends, grid, shape: grid.axes.map(({ labels }) => labels.length), values, recovered };
   } finally {
     cache.dispose();

@@ -32,9 +32,9 @@ describe("runWithHooks", () => {
     const looked = model.runWithHooks(tokens, context, {
       fwdHooks: [
         [
-          "blocks.1.hook_mlp_out",
+          "blocks.1.hook_attn_out",
           (value, site) => {
-            expect([site.name, site.layer, site.path]).toEqual(["blocks.1.hook_mlp_out", 1, "transformer.h.1.mlp.c_proj"]);
+            expect([site.name, site.layer, site.path]).toEqual(["blocks.1.hook_attn_out", 1, "transformer.h.1.attn.c_proj"]);
             seen = value;
           },
         ],
@@ -43,8 +43,8 @@ describe("runWithHooks", () => {
     expect(await looked.data()).toEqual(plain);
     expect(seen!.shape).toEqual([2, T, 8]);
     expect(hooked()).toEqual([]);
-    const zeroed = await model.runWithHooks(tokens, context, { fwdHooks: [["blocks.1.hook_mlp_out", (x) => x.mul(0)]] }).data();
-    const byTorch = model.getSubmodule("transformer.h.1.mlp.c_proj").registerForwardHook((_m, _i, y) => y.mul(0));
+    const zeroed = await model.runWithHooks(tokens, context, { fwdHooks: [["blocks.1.hook_attn_out", (x) => x.mul(0)]] }).data();
+    const byTorch = model.getSubmodule("transformer.h.1.attn.c_proj").registerForwardHook((_m, _i, y) => y.mul(0));
     expect(await logitsNow()).toEqual(zeroed);
     byTorch.remove();
     expect(zeroed).not.toEqual(plain);
@@ -100,10 +100,10 @@ describe("runWithHooks", () => {
       calls.push(label);
       return x.mul(factor);
     };
-    const outer = model.getSubmodule("transformer.h.0.mlp.c_proj");
+    const outer = model.getSubmodule("transformer.h.0.attn.c_proj");
     const before = outer.registerForwardHook((_m, _i, y) => by("torch", 2)(y));
     const first = outer.registerForwardHook((_m, _i, y) => by("prepended", 0.5)(y), { prepend: true });
-    const hooks = { fwdHooks: [["blocks.0.hook_mlp_out", by("a", 4)], ["transformer.h.0.mlp", by("b", 0.25)]] } as const; // biome-ignore format: a table
+    const hooks = { fwdHooks: [["blocks.0.hook_attn_out", by("a", 4)], ["transformer.h.0.attn", by("b", 0.25)]] } as const; // biome-ignore format: a table
     expect(await model.runWithHooks(tokens, context, hooks).data()).toEqual(await logitsWithout(before, first));
     expect(calls).toEqual(["prepended", "torch", "a", "b"]);
   });

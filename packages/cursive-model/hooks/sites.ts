@@ -110,10 +110,9 @@ function blockSites(layer: number): HookSite[] {
     const part = (hook: string, axes: readonly HookAxis[], also: readonly string[] = []): HookSite =>
       of(`${name}.hook_${hook}`, `${name}.hook_${hook}`, { axes, also: also.map((a) => `${lens}.${name}.${a}`) });
     return [
-      ...(name === "attn"
-        ? [unnamed("attn.c_attn", ["B", "T", "3C"])]
-        : [unnamed("cross_attn.c_attn_q", ["B", "T", "C"]), unnamed("cross_attn.c_attn_kv", ["B", "S", "2C"])]),
+      unnamed(name === "attn" ? "attn.c_attn" : "cross_attn.c_attn_q", ["B", "T", name === "attn" ? "3C" : "C"]),
       part("q", ["B", "T", "H", "D"], ["q.hook_out"]),
+      ...(name === "attn" ? [] : [unnamed("cross_attn.c_attn_kv", ["B", "S", "2C"])]),
       part("k", ["B", keys, "H", "D"], ["k.hook_out"]),
       part("v", ["B", keys, "H", "D"], ["v.hook_out"]),
       part("attn_scores", ["B", "H", "T", keys]),
