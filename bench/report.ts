@@ -31,13 +31,13 @@ export function caseTable(work: Case, rows: readonly Row[]): string {
 }
 
 /** Whether the machine held still: how far each control moved between rounds. */
-export function controlLine(moved: Readonly<Record<string, number>>): string {
+export function controlLine(moved: Readonly<Record<string, number | undefined>>): string {
+  const known = Object.entries(moved).filter((entry): entry is [string, number] => entry[1] !== undefined);
+  if (known.length === 0) return "control not measured";
   const percent = (value: number): string => `${Math.round(100 * value)} %`;
-  const noisy = Object.entries(moved).filter(([, value]) => value > NOISE);
+  const noisy = known.filter(([, value]) => value > NOISE);
   if (noisy.length > 0) return `noisy: control moved ${noisy.map(([name, value]) => `${percent(value)} (${name})`).join(", ")}`;
-  return `control held still: ${Object.entries(moved)
-    .map(([name, value]) => `${name} moved ${percent(value)}`)
-    .join(", ")}`;
+  return `control held still: ${known.map(([name, value]) => `${name} moved ${percent(value)}`).join(", ")}`;
 }
 
 /** Three digits that count. */

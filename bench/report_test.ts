@@ -37,6 +37,7 @@ describe("controlLine", () => {
   it("says that the machine held still, or how far it moved", () => {
     expect(controlLine({ cpu: 0.02, gpu: 0.061 })).toBe("control held still: cpu moved 2 %, gpu moved 6 %");
     expect(controlLine({ cpu: 0.02, gpu: 0.31 })).toBe("noisy: control moved 31 % (gpu)");
+    expect(controlLine({ cpu: undefined, gpu: undefined })).toBe("control not measured");
   });
 });
 

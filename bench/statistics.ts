@@ -12,9 +12,9 @@ export function pairedRatio(times: readonly number[], reference: readonly number
   return ratios.length > 0 ? median(ratios) : undefined;
 }
 
-/** How far the largest value lies above the smallest: 0.1 for 10 %. */
-export function movement(values: readonly number[]): number {
-  return values.length > 0 ? Math.max(...values) / Math.min(...values) - 1 : 0;
+/** How far the largest value lies above the smallest: 0.1 for 10 %; undefined for fewer values than two. */
+export function movement(values: readonly number[]): number | undefined {
+  return values.length > 1 ? Math.max(...values) / Math.min(...values) - 1 : undefined;
 }
 
 /** Whether two results agree as far as two engines' single precision does after a few steps. */

@@ -46,8 +46,8 @@ describe("pairedRatio", () => {
 describe("movement", () => {
   it("is how far the largest lies above the smallest", () => {
     expect(movement([10, 12, 11])).toBeCloseTo(0.2);
-    expect(movement([7])).toBe(0);
-    expect(movement([])).toBe(0);
+    expect(movement([7])).toBeUndefined();
+    expect(movement([])).toBeUndefined();
   });
 });
 
