@@ -1,4 +1,4 @@
-import { capture, HookError, type HostTensor, noGrad, type Tensor } from "@cursive/tensor";
+import { capture, HookError, type HostTensor, noGrad, type Tensor, tensor } from "@cursive/tensor";
 import { type Split, WordDataset } from "../data/dataset.ts";
 import type { Transformer } from "../transformer.ts";
 import type { NamesFilter } from "./select.ts";
@@ -45,7 +45,7 @@ export interface StreamPlace {
 }
 
 /** Activations of some sequences. */
-export interface ActivationChunk {
+export class ActivationChunk {
   /** Where it begins. */
   readonly place: StreamPlace;
   /** Where the stream goes on after it. */
@@ -62,6 +62,25 @@ export interface ActivationChunk {
   readonly kept: Int32Array<ArrayBuffer>;
   /** `[b · T, D]` by TransformerLens's names: good until the next chunk is asked for. */
   readonly activations: Readonly<Record<string, Tensor>>;
+
+  constructor(parts: Omit<ActivationChunk, "rows">) {
+    this.place = parts.place;
+    this.next = parts.next;
+    this.sequences = parts.sequences;
+    this.length = parts.length;
+    this.tokens = parts.tokens;
+    this.context = parts.context;
+    this.kept = parts.kept;
+    this.activations = parts.activations;
+  }
+
+  /** The rows that count, `[n, D]`, in memory of their own: good for as long as anybody holds them. @throws HookError for a site not asked for. */
+  rows(site: string): Tensor {
+    const all = this.activations[site];
+    if (!all) throw new HookError(`Expected one of ${Object.keys(this.activations).join(", ")} but found '${site}'`);
+    if (this.kept.length === 0) return all.narrow(0, { start: 0, length: 0 }).clone();
+    return all.indexSelect(tensor(this.kept, { device: all.device }), { axis: 0 });
+  }
 }
 
 type Step = (tokens: HostTensor, context: HostTensor) => Promise<Record<string, Tensor>>;
@@ -74,8 +93,9 @@ type Step = (tokens: HostTensor, context: HostTensor) => Promise<Record<string, 
  * @example
  * ```ts
  * const keep = tokenFilter(dataset.tokenizer);
- * for await (const { activations: { "blocks.0.hook_mlp_out": x }, kept } of activations(model, dataset, { sites: "blocks.0.hook_mlp_out", keep })) {
- *   const rows = x.indexSelect(tensor(kept), { axis: 0 }); // memory of its own: good for longer than the chunk
+ * for await (const chunk of activations(model, dataset, { sites: "blocks.0.hook_mlp_out", keep })) {
+ *   const x = chunk.rows("blocks.0.hook_mlp_out"); // [n, 64]
+ *   saved = chunk.next; // to go on here: { from: saved }
  * }
  * ```
  * @throws HookError for an unknown site, or one that has no vector a stroke token.
@@ -100,7 +120,7 @@ export async function* activations(
         const [tokens, context] = [rowsOf(batch.tokens, sequence, end), rowsOf(batch.context, sequence, end)];
         const values = await step(tokens, context);
         const ids = tokens.data as Int32Array;
-        yield {
+        yield new ActivationChunk({
           place: { batch: index, sequence },
           next: end < size ? { batch: index, sequence: end } : { batch: index + 1, sequence: 0 },
           sequences: end - sequence,
@@ -109,7 +129,7 @@ export async function* activations(
           context: context.data as Int32Array,
           kept: keptRows(ids, keep),
           activations: values,
-        };
+        });
       }
     }
   } finally {

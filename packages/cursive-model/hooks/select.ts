@@ -72,8 +72,11 @@ export class SiteIndex {
     throw new HookError(`Expected a filter that means some hook but found that ${filter} means none of ${this.sites.length}${hint}`);
   }
 
+  /** Names that contain the one asked for are meant more likely than others as near. */
   #nearest(name: string): string {
-    return nearest(name, [...this.#byName.keys()]).join(", ");
+    const names = [...this.#byName.keys()];
+    const longer = names.filter((other) => other.includes(name)).slice(0, 3);
+    return [...new Set([...longer, ...nearest(name, names)])].slice(0, Math.max(3, longer.length)).join(", ");
   }
 }
 
