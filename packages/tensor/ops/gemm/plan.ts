@@ -58,6 +58,8 @@ const PANEL_COLUMNS = 4;
 const PANEL_WORKGROUPS = 32;
 /** Rows that repay the loading of a panel. */
 const PANEL_ROWS = 64;
+/** Multiplications that take a software adapter less time than the second launch of a split product. */
+const TOO_FEW_TO_SPLIT = 2 ** 18;
 
 function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   const { m, n, k, batches } = problem;
@@ -65,7 +67,8 @@ function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / PANEL_ROWS)));
   const stretch = Math.max(1, Math.ceil(m / down));
   const blocks = across * Math.ceil(m / stretch);
-  const split = splitK(k, { wanted: PANEL_WORKGROUPS / blocks, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
+  const wanted = m * n * k * batches < TOO_FEW_TO_SPLIT ? 1 : PANEL_WORKGROUPS / blocks;
+  const split = splitK(k, { wanted, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
   const { gelu, geluSlope, residual, rowSums } = afterSplit(variant, split);
   return {
     kernel: kernel("gemm_panel", "main", {
