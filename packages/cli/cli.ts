@@ -2,7 +2,9 @@ import process from "node:process";
 import { ShaderError } from "@cursive/tensor";
 import { Command, CommanderError } from "commander";
 import { addConfigCommand } from "./commands/config.ts";
+import { addDataCommand } from "./commands/data.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addEvalCommand } from "./commands/eval.ts";
 import { addReportCommand } from "./commands/report.ts";
 import { addRunsCommand } from "./commands/runs.ts";
 import { addSampleCommand } from "./commands/sample.ts";
@@ -26,6 +28,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. DEBUG=1 shows where an error comes from.");
   addTrainCommand(program);
   addSampleCommand(program);
+  addEvalCommand(program);
+  addDataCommand(program);
   addRunsCommand(program);
   addReportCommand(program);
   addConfigCommand(program);

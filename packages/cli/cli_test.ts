@@ -2,33 +2,11 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { join } from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { main } from "./cli.ts";
 import { runFields } from "./config/run_schema.ts";
 import { listenForInterrupt } from "./run/interrupt.ts";
 import { lastStateHash, type TemporaryFolder, temporaryFolder } from "./testing/mini.ts";
 import { runCli, startCli } from "./testing/run_cli.ts";
-
-/** Runs the command line in this process, for commands that open no GPU. */
-async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const texts = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((chunk) => {
-      texts[name] += chunk.toString();
-      return true;
-    }),
-  );
-  const log = vi.spyOn(console, "log").mockImplementation((text) => {
-    texts.stdout += `${text}\n`;
-  });
-  const error = vi.spyOn(console, "error").mockImplementation((text) => {
-    texts.stderr += `${text}\n`;
-  });
-  try {
-    return { code: await main(args), ...texts };
-  } finally {
-    for (const spy of [...spies, log, error]) spy.mockRestore();
-  }
-}
+import { runInProcess as run } from "./testing/run_in_process.ts";
 
 let folder: TemporaryFolder;
 let runs: string[];

@@ -14,6 +14,7 @@ export * from "./data/word.ts";
 export * from "./data/word_bank.ts";
 export * from "./data/word_bank_error.ts";
 export * from "./data/word_places.ts";
+export * from "./data/word_stats.ts";
 export * from "./decode.ts";
 export * from "./evaluate.ts";
 export * from "./generate.ts";

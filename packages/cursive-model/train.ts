@@ -163,8 +163,10 @@ export class Trainer {
     return { step: this.#step, model: await this.model.stateDict(), optimizer: await this.optimizer.stateDict() };
   }
 
-  /** Goes back to a state. @throws TensorError if it belongs to another model. */
+  /** Goes back to a state. @throws TensorError if any part of it belongs to another model; then nothing is changed. */
   restore(state: TrainerState): void {
+    this.model.checkStateDict(state.model);
+    this.optimizer.checkStateDict(state.optimizer);
     this.model.loadStateDict(state.model);
     this.optimizer.loadStateDict(state.optimizer);
     this.#step = state.step;

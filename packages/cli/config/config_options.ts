@@ -26,8 +26,11 @@ const shorthands = [
 /** Sizes that captured ink wants at least: it has longer words than the built-in hand writes for the small presets. */
 const captured = { "data.maxLength": 256, "data.contextLength": 16 } as const;
 
-/** Adds the options by which a command's configuration is chosen and changed. */
-export function addConfigOptions(command: Command): Command {
+/** A flag that stands for a `--set`. */
+export type Shorthand = (typeof shorthands)[number]["flag"];
+
+/** Adds the options by which a command's configuration is chosen and changed. `only`: the shorthands that the command has a use for, with their help. */
+export function addConfigOptions(command: Command, only?: Readonly<Partial<Record<Shorthand, string>>>): Command {
   command
     .addOption(new Option("--preset <name>", 'where the configuration starts (default: "tiny")').choices(Object.keys(presets)))
     .option("--config <file>", "a JSON file with values that differ from the preset's")
@@ -36,7 +39,8 @@ export function addConfigOptions(command: Command): Command {
       setting,
     ]);
   for (const { flag, hint, path, ...about } of shorthands) {
-    const help = "help" in about ? about.help : fieldAt(path)!.doc;
+    if (only && !(flag in only)) continue;
+    const help = only?.[flag] ?? ("help" in about ? about.help : fieldAt(path)!.doc);
     command.option(`${flag} ${hint}`, help, (given) => asArgument(() => fromText(path, { given, from: flag })));
   }
   return command;

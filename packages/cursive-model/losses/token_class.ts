@@ -3,11 +3,11 @@ import type { StrokeTokenizer } from "../data/tokenizer.ts";
 /** The kinds of targets, each with what it is. */
 export const tokenClasses = {
   theta: "direction of a movement",
-  penDown: "length of a movement, pen down at its end",
-  penUp: "length of a movement, pen up at its end",
+  penDown: "length of a movement, pen down",
+  penUp: "length of a movement, pen up",
   word: "WORD, between words",
   end: "END, after the ink",
-  endAgain: "END once more, after END: the original's targets have it twice",
+  endAgain: "END again, as the original has it",
   pad: "PAD, after the end",
 } as const;
 
