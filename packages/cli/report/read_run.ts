@@ -4,6 +4,7 @@ import { presets } from "../config/presets.ts";
 import { valueAt } from "../config/resolve.ts";
 import type { RunConfig } from "../config/run_config.ts";
 import { runFields } from "../config/run_schema.ts";
+import { UsageError } from "../errors.ts";
 import type { Environment } from "../run/environment.ts";
 import { readIfThere } from "../run/files.ts";
 import type { RunEntry } from "../run/find_run.ts";
@@ -32,7 +33,7 @@ export interface ReportedRun {
   readonly sampleCount: number;
 }
 
-/** Reads what a report tells of a run. @throws UsageError for a configuration that is damaged. */
+/** Reads what a report tells of a run. @throws UsageError where its configuration, or all of its metrics, are damaged. */
 export async function readRunForReport(entry: RunEntry): Promise<ReportedRun> {
   const [config, environment, status, metrics, sheets] = await Promise.all([
     runConfig(entry),
@@ -42,6 +43,8 @@ export async function readRunForReport(entry: RunEntry): Promise<ReportedRun> {
     sheetNames(entry.path),
   ]);
   const { rows, unreadable } = parseMetrics(metrics?.toString("utf8") ?? "");
+  if (rows.length === 0 && unreadable > 0)
+    throw new UsageError(`Expected metrics in ${join(entry.path, "metrics.jsonl")} but found none of its lines readable`);
   const summary = sumUp(entry, { status, rows });
   const stepRows = rows.filter((row): row is StepRow => !isEvaluation(row));
   const preset = presets[config.preset].config;

@@ -46,5 +46,17 @@ export interface EvaluationCurves {
   readonly testLossReal: readonly (number | null)[];
 }
 
-/** Sample sheets as SVG documents, each once. They stand in the page compressed, apart from the curves. */
-export type ReportSheets = readonly string[];
+/** Sample sheets, each once. They stand in the page compressed, apart from the curves. */
+export type ReportSheets = readonly ReportSheet[];
+
+/** A sheet by its words, or as a whole SVG document. */
+export type ReportSheet = { readonly words: readonly SheetWord[] } | { readonly svg: string };
+
+/** A word of a sheet. */
+export interface SheetWord {
+  readonly caption: string;
+  /** SVG elements in canvas heights, y downward, 0 on the baseline and where the pen began. Ink is `currentColor`. */
+  readonly body: string;
+  /** Left, top, right, bottom of the ink. */
+  readonly box: readonly [number, number, number, number];
+}

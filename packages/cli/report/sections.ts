@@ -96,11 +96,11 @@ function samples(runs: readonly ReportedRun[]): Html {
 <div class="player js"><button type="button" data-act="play" aria-pressed="false">Play</button><button type="button" data-act="back" aria-label="one sheet back">‹</button><input type="range" min="0" max="0" value="0" aria-label="step of the samples"><button type="button" data-act="on" aria-label="one sheet on">›</button><output></output></div>
 <div class="sheets${isAlone ? " alone" : ""}">${runs.map(
     ({ summary }, i) =>
-      html`<figure data-sheet>${
+      html`<figure class="sheet" data-sheet>${
         isAlone
-          ? html`<figcaption hidden data-step></figcaption>`
-          : html`<figcaption><i class="swatch c${i % 8}"></i>${summary.name}<span data-step></span></figcaption>`
-      }<img alt="" hidden></figure>`,
+          ? html`<figcaption class="sheet-name" hidden data-step></figcaption>`
+          : html`<figcaption class="sheet-name"><i class="swatch c${i % 8}"></i>${summary.name}<span data-step></span></figcaption>`
+      }<div class="words"></div></figure>`,
   )}</div><noscript><p>Without scripts the samples can be seen in the run's folder, in <code>samples/</code>.</p></noscript></section>`;
 }
 
@@ -111,7 +111,7 @@ function curves(runs: readonly ReportedRun[]): Html {
     heading: string,
     about: Html | string | null,
   ): Html => html`<figure class="chart" id="chart-${id}">
-<figcaption><h3 id="h-${id}">${heading}</h3>${about}</figcaption>
+<figcaption class="chart-name"><h3 id="h-${id}">${heading}</h3>${about}</figcaption>
 <div class="canvas js" data-chart="${id}" tabindex="0" role="group" aria-roledescription="chart" aria-labelledby="h-${id}" aria-describedby="keys"></div>
 <p class="axis js" data-axis aria-hidden="true"></p>
 ${chartTable(id, runs)}
@@ -125,7 +125,7 @@ ${chartTable(id, runs)}
 <form class="controls js" id="view">
 <fieldset><legend>Against</legend><label><input type="radio" name="x" value="step" checked>step</label><label><input type="radio" name="x" value="time">time</label><label><input type="radio" name="x" value="tokens">tokens</label></fieldset>
 <fieldset><legend>Logarithmic</legend><label><input type="checkbox" name="logLoss">loss</label><label><input type="checkbox" name="logX">axis</label></fieldset>
-<label class="slider"><span>Smoothing</span><input type="range" name="smoothing" min="0" max="0.99" step="0.01" value="0.6"><output>0.60</output></label>
+<label class="slider"><span>Smoothing</span><input type="range" name="smoothing" min="0" max="0.99" step="0.01" value="${isAlone ? 0.6 : 0.9}"><output></output></label>
 <label><input type="checkbox" name="raw"${isAlone ? new Html(" checked") : null}>raw values</label>
 <button type="button" data-act="reset" disabled>Show all</button>
 </form>

@@ -5,8 +5,9 @@ import { Html, html, scriptJson } from "./html.ts";
 import { pageBundle } from "./page_bundle.ts";
 import { palette } from "./palette.ts";
 import type { ReportedRun } from "./read_run.ts";
-import type { ReportData } from "./report_data.ts";
+import type { ReportData, ReportSheets } from "./report_data.ts";
 import { sections, titleOf } from "./sections.ts";
+import { splitSheet } from "./split_sheet.ts";
 
 /** Writes the report of one run or several as a page by itself. @returns Its size in bytes. */
 export async function writeReport(path: string, runs: readonly ReportedRun[]): Promise<number> {
@@ -55,7 +56,7 @@ ${sections(runs)}
 `.text;
 }
 
-function curvesAndSheets(runs: readonly ReportedRun[]): { data: ReportData; sheets: string[] } {
+function curvesAndSheets(runs: readonly ReportedRun[]): { data: ReportData; sheets: ReportSheets } {
   const places = new Map<string, number>();
   const placeOf = (svg: string): number => {
     const place = places.get(svg) ?? places.size;
@@ -72,7 +73,7 @@ function curvesAndSheets(runs: readonly ReportedRun[]): { data: ReportData; shee
       samples: samples.map(({ step, svg }) => ({ step, sheet: placeOf(svg) })),
     })),
   };
-  return { data, sheets: [...places.keys()] };
+  return { data, sheets: [...places.keys()].map(splitSheet) };
 }
 
 /** The palette as properties of the page: light, dark where the reader's system is, and light again on printed paper. */

@@ -81,8 +81,16 @@ export function drawChart(options: ChartOptions): uPlot {
   );
   chart.over.append(tooltip);
   chart.over.addEventListener("dblclick", () => options.onZoom(undefined));
+  chart.over.addEventListener("touchmove", ({ touches: [touch] }) => readAt(chart, { touch: touch!, element }), { passive: true });
   if (zoom) chart.setScale("x", zoom as { min: number; max: number });
   return chart;
+}
+
+/** Moves the crosshair under a finger, which there are no mouse events for. */
+function readAt(chart: uPlot, { touch, element }: { readonly touch: Touch; readonly element: HTMLElement }): void {
+  const { left, top } = chart.over.getBoundingClientRect();
+  element.focus({ preventScroll: true });
+  chart.setCursor({ left: touch.clientX - left, top: touch.clientY - top });
 }
 
 /** Moves the crosshair by keyboard. @returns What stands there, for a screen reader; undefined where the key means nothing here. */
@@ -179,7 +187,8 @@ function describe(chart: uPlot, { curves, runNames, view }: ChartOptions): { nam
   const values = curves.flatMap((curve, i) => {
     const place = chart.cursor.idxs?.[i + 1] ?? index;
     const value = chart.data[i + 1]?.[place];
-    if (!told.has(curve.kind) || typeof value !== "number") return [];
+    const isBehind = chart.data[0]![index]! > curve.x.at(-1)!; // the run had ended there
+    if (!told.has(curve.kind) || typeof value !== "number" || (isBehind && curve.kind === "average")) return [];
     const run = runNames.length > 1 ? `${runNames[curve.run]} ` : "";
     const elsewhere = curve.kind === "average" || place === index ? "" : ` at ${at(place)}`;
     return [{ name: `${run}${curve.label}${elsewhere}`, value: decimals(value), curve }];
@@ -189,8 +198,8 @@ function describe(chart: uPlot, { curves, runNames, view }: ChartOptions): { nam
 }
 
 function showValues(chart: uPlot, { tooltip, options }: { tooltip: HTMLElement; options: ChartOptions }): void {
-  const { left = -1, event } = chart.cursor;
-  const isHere = left >= 0 && (!event || chart.root.contains(event.target as Node) || document.activeElement === options.element);
+  const { left = -1 } = chart.cursor;
+  const isHere = left >= 0 && options.element.matches(":hover, :focus"); // the crosshair goes along in the other charts
   tooltip.hidden = !isHere;
   if (!isHere) return;
   const rows = describe(chart, options).map(({ name, value, curve }) => {

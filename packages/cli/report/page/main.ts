@@ -2,12 +2,15 @@ import type uPlot from "uplot";
 import type { ReportData } from "../report_data.ts";
 import { type ChartOptions, drawChart, moveByKey, type Range } from "./chart.ts";
 import { chartSpecs, curvesOf } from "./curves.ts";
-import { readSheets, showSamples } from "./samples.ts";
+import { readSheets, type Samples, showSamples } from "./samples.ts";
 import { onThemeChange, readTheme } from "./theme.ts";
 import { readView, type View } from "./view.ts";
 
 /** Heights of the charts: of losses, and of what is looked at less. */
 const heights = { large: 380, largeOnPhones: 280, small: 190 };
+
+/** What fits on a sheet of paper, A4 or Letter. */
+const PRINT_WIDTH = "690px";
 
 const data = JSON.parse(document.getElementById("data")!.textContent!) as ReportData;
 const form = document.querySelector<HTMLFormElement>("form.controls")!;
@@ -17,13 +20,14 @@ const announcer = document.getElementById("announcer")!;
 let drawn: { chart: uPlot; options: ChartOptions }[] = [];
 let zoom: Range | undefined;
 let theme = readTheme();
+let samples: Samples | undefined;
 
 document.body.classList.add("live");
 update();
 listen();
-void readSheets(document.getElementById("sheets")!.textContent!).then((sheets) =>
-  showSamples(document.getElementById("samples")!, { data, sheets }),
-);
+void readSheets(document.getElementById("sheets")!.textContent!).then((sheets) => {
+  samples = showSamples(document.getElementById("samples")!, { data, sheets });
+});
 
 /** Draws all charts as the form wants them. */
 function update(): void {
@@ -84,13 +88,20 @@ function listen(): void {
       event.preventDefault();
       announcer.textContent = said;
     });
-    new ResizeObserver(() => {
-      const { chart } = drawn[i]!;
-      if (element.clientWidth !== chart.width) chart.setSize({ width: element.clientWidth, height: chart.height });
-    }).observe(element);
+    new ResizeObserver(() => fit(drawn[i]!)).observe(element);
   }
-  onThemeChange(() => {
+  const repaint = (): void => {
     theme = readTheme();
-    for (const { chart } of drawn) chart.redraw(false);
-  });
+    for (const each of drawn) {
+      fit(each);
+      each.chart.redraw(false);
+    }
+    samples?.redraw();
+  };
+  onThemeChange(repaint, { printWidth: PRINT_WIDTH });
+}
+
+/** Makes a chart as wide as its place. */
+function fit({ chart, options: { element } }: (typeof drawn)[number]): void {
+  if (element.clientWidth !== chart.width) chart.setSize({ width: element.clientWidth, height: chart.height });
 }

@@ -24,16 +24,18 @@ export function readTheme(): Theme {
   };
 }
 
-/** Calls back when the colours change: with the system's setting, and around printing, which is on white paper. */
-export function onThemeChange(listener: () => void): void {
+/** Calls back when the colours change: with the system's setting, and around printing, which is on white paper of a width. */
+export function onThemeChange(listener: () => void, options: { readonly printWidth: string }): void {
   const root = document.documentElement;
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", listener);
   addEventListener("beforeprint", () => {
     root.dataset.theme = "light";
+    document.body.style.width = options.printWidth; // or charts would stay as wide as the window
     listener();
   });
   addEventListener("afterprint", () => {
     delete root.dataset.theme;
+    document.body.style.width = "";
     listener();
   });
 }
