@@ -143,7 +143,7 @@ class Entry implements Contestant {
       await engine.steps(WARM_UP, { seconds: this.#options.limit });
       this.#host = await engine.host(HOST_ROUNDS, { seconds: this.#options.limit });
     } catch (error) {
-      const isFull = /out of memory/i.test(oneLine(error)); // it holds buffers in a fraction of the machine's memory
+      const isFull = /out of memory|failed to allocate/i.test(oneLine(error)); // it holds buffers in a fraction of the machine's memory
       if (!this.#options.signal.aborted)
         this.note = `host's time not measured: ${isFull ? "Dawn's null backend was full" : oneLine(error)}`;
     }
