@@ -27,6 +27,7 @@ export {
 export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
 export { MixingBuffer, type MixingBufferOptions } from "./data/mixing_buffer.ts";
 export { meanMaxCosine } from "./mmcs.ts";
+export { type PresetName, type PresetSize, presetNames, type SaeDataPlan, type SaePreset, saePreset } from "./presets.ts";
 export { type SaeCommonConfig, type SaeOutput, SparseAutoencoder, type StepInput } from "./sae.ts";
 export { isResumable, type Json, joinSnapshots, partOf, type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";
 export { LatentActivity } from "./train/activity.ts";
