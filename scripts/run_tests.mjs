@@ -1,17 +1,21 @@
 // Runs the tests: all of them on the machine's own driver (a GPU, or lavapipe), then the kernels' again on SwiftShader, whose subgroups are
-// of another size and whose compiler is another one.
+// of another size and whose compiler is another one, then those that need no Node in Chromium and in Deno, then the command line in every
+// version of Node.
 //
-//   node scripts/run_tests.mjs                          both
+//   node scripts/run_tests.mjs                          all of it
 //   node scripts/run_tests.mjs FILTER…                  what vitest finds by FILTER, on the machine's own driver; vitest's options too
 //   node scripts/run_tests.mjs --driver swiftshader     the second part alone
+//   node scripts/run_tests.mjs --runtime RUNTIME FILTER…   chromium, deno or node-versions alone
 //
-// The last line counts what vitest reported: "N passed, N failed".
+// A runtime that cannot be had is skipped, and the reason printed. --no-download fetches none.
+// The last line counts them all: "N passed, N failed", and ", N skipped" where some were.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "./gpu/run_command.mjs";
 import { hasSwiftShader } from "./gpu/swiftshader.mjs";
+import { isRuntime, RUNTIMES, testIn } from "./runtimes/test_in.mjs";
 
 const KERNEL_TESTS = ["packages/tensor/ops/", "packages/tensor/device/"];
 const WITH_GPU = fileURLToPath(new URL("with_gpu.mjs", import.meta.url));
@@ -75,19 +79,41 @@ function readReport(file) {
   }
 }
 
+/**
+ * Takes this script's own options out of its arguments.
+ *
+ * @param {string[]} args
+ */
+export function parseTestRequest(args) {
+  const [option, value, ...others] = args;
+  const onSwiftShader = option === "--driver" && value === "swiftshader";
+  const runtime = option === "--runtime" ? value : undefined;
+  const rest = onSwiftShader || runtime !== undefined ? others : args;
+  const isWholeSuite = rest === args && rest.every((argument) => argument === "--no-download");
+  return { onSwiftShader, runtime, rest, isWholeSuite };
+}
+
 /** @returns {Promise<number>} the exit code */
 async function main() {
-  const args = process.argv.slice(2);
-  const onSwiftShader = args[0] === "--driver" && args[1] === "swiftshader";
-  const rest = onSwiftShader ? args.slice(2) : args;
-  const isWholeSuite = !onSwiftShader && rest.every((argument) => argument === "--no-download");
+  const { onSwiftShader, runtime, rest, isWholeSuite } = parseTestRequest(process.argv.slice(2));
+  if (runtime !== undefined && !isRuntime(runtime)) {
+    console.error(`Expected a runtime (${RUNTIMES.join(", ")}) but found "${runtime}"`);
+    return 2;
+  }
+  const download = !rest.includes("--no-download") && !["1", "true"].includes(process.env.CURSIVE_NO_DOWNLOAD ?? "");
+  const filters = rest.filter((argument) => !argument.startsWith("-"));
 
+  /** @type {{ code: number, counts: Counts[] }[]} */
   const runs = [];
-  if (!onSwiftShader) runs.push(await runVitest([], rest));
+  if (!onSwiftShader && !runtime) runs.push(await runVitest([], rest));
   const interrupted = (runs[0]?.code ?? 0) > 128;
   if (onSwiftShader || (isWholeSuite && !interrupted && hasSwiftShader())) {
     console.log("\nThe kernels' tests on SwiftShader:");
     runs.push(await runVitest(["--driver", "swiftshader"], [...KERNEL_TESTS, ...rest]));
+  }
+  for (const name of runtime ? [runtime] : isWholeSuite && !interrupted ? RUNTIMES : []) {
+    const counts = await testIn(name, { filters, download });
+    runs.push({ code: counts.failed > 0 ? 1 : 0, counts: [counts] });
   }
   const counts = runs.flatMap((run) => run.counts);
   if (counts.length > 0) console.log(closingLine(counts));

@@ -1,6 +1,8 @@
 // A headless Chromium whose WebGPU runs on its own software driver: one that is installed, or the one in the npm package @sparticuz/chromium.
+import { execFile } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { CHROMIUM_VERSION, hasChromiumPackage, unpackChromiumParts } from "../gpu/chromium_package.mjs";
 import { hasGlibc, installedTool, UnavailableError } from "./tool.mjs";
@@ -43,10 +45,9 @@ export async function findChromium(env, { download }) {
     throw new Error(`Expected a browser at CURSIVE_CHROMIUM but found none: ${env.CURSIVE_CHROMIUM}`);
   }
   const folders = (env.PATH ?? "").split(delimiter).filter(Boolean);
-  const installed = [...COMMANDS.flatMap((name) => folders.map((folder) => join(folder, name))), ...PLACES].find((path) =>
-    existsSync(path),
-  );
-  if (installed) return installed;
+  for (const path of [...COMMANDS.flatMap((name) => folders.map((folder) => join(folder, name))), ...PLACES]) {
+    if (existsSync(path) && (await isBrowser(path))) return path;
+  }
   if (!hasChromiumPackage() || !hasGlibc()) {
     throw new UnavailableError(
       `no Chromium is installed, and npm has none for ${process.platform} on ${process.arch}: name one in CURSIVE_CHROMIUM`,
@@ -60,6 +61,20 @@ export async function findChromium(env, { download }) {
     unpack: unpackChromium,
   };
   return installedTool(tool, { download });
+}
+
+/**
+ * Whether a program is a browser, and not what a distribution puts in its place to recommend another package.
+ *
+ * @param {string} path
+ * @returns {Promise<boolean>}
+ */
+function isBrowser(path) {
+  const answer = promisify(execFile)(path, ["--version"], { timeout: 20_000 });
+  return answer.then(
+    ({ stdout }) => /Chrom(e|ium)\D* \d+\./.test(stdout),
+    () => false,
+  );
 }
 
 /**
@@ -80,6 +95,16 @@ async function unpackChromium(folder) {
  * @param {string} executablePath
  * @returns {Promise<import("playwright-core").Browser>}
  */
-export function launchChromium(executablePath) {
-  return chromium.launch({ executablePath, args: ARGUMENTS });
+export async function launchChromium(executablePath) {
+  try {
+    return await chromium.launch({ executablePath, args: ARGUMENTS });
+  } catch (error) {
+    // The rest is every flag that it was started with.
+    const output = String(error)
+      .split("\n")
+      .filter((line) => /^\[pid=\d+\]\[err\]|^\S*Error:/.test(line))
+      .slice(0, 8)
+      .join("\n");
+    throw new Error(`Expected ${executablePath} to start but found: ${output}`, { cause: error });
+  }
 }

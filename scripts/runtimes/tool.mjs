@@ -47,6 +47,18 @@ export async function installedTool({ name, version, source, file, unpack }, { d
   return join(folder, file);
 }
 
+/**
+ * Says that the tests which want a program are skipped, and why.
+ *
+ * @param {string} what
+ * @param {unknown} error
+ * @throws the error itself, if it is another one than {@link UnavailableError}
+ */
+export function sayThatSkipped(what, error) {
+  if (!(error instanceof UnavailableError)) throw error;
+  console.log(` ↓ ${what} is skipped: ${error.message}`);
+}
+
 /** Whether programs built for Linux with glibc, as those in npm packages are, run here. */
 export function hasGlibc() {
   if (process.platform !== "linux") return false;

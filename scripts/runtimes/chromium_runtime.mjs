@@ -1,0 +1,61 @@
+// Calls functions of the workspace's modules inside a headless Chromium.
+import { createServer } from "node:http";
+import { bundle } from "./bundle.mjs";
+import { launchChromium } from "./chromium.mjs";
+
+/** @typedef {import("./runtime.mjs").Runtime} Runtime */
+
+const PAGE = "<!doctype html><meta charset=utf-8><title>Tests</title>";
+
+/**
+ * Starts a browser and a server of modules for it.
+ *
+ * @param {string} executable
+ * @param {{ modules: readonly string[], env: Readonly<Record<string, string>> }} options what may be called, and what `process.env` holds there
+ * @returns {Promise<Runtime>}
+ */
+export async function startChromium(executable, { modules, env }) {
+  const files = await bundle(modules);
+  const browser = await launchChromium(executable);
+  const server = await serve(files);
+  const address = server.address();
+  const origin = `http://localhost:${typeof address === "object" ? address?.port : address}`;
+  return {
+    name: `Chromium ${browser.version()}`,
+    url: (module) => `${origin}/${module.replace(/\.ts$/, ".js")}`,
+    async call(url, name, ...args) {
+      // A page of its own for each call: what one leaves behind goes with it.
+      const page = await browser.newPage();
+      try {
+        await page.addInitScript((env) => Object.assign(globalThis, { process: { env } }), env);
+        await page.goto(origin);
+        const crash = new Promise((_, reject) => page.once("crash", () => reject(new Error("the page crashed"))));
+        const result = page.evaluate(
+          async ([url, name, args]) => (await import(url))[name](...args),
+          /** @type {const} */ ([url, name, args]),
+        );
+        return await Promise.race([result, crash]);
+      } finally {
+        await page.close();
+      }
+    },
+    async close() {
+      await browser.close();
+      server.close();
+    },
+  };
+}
+
+/**
+ * @param {ReadonlyMap<string, string>} files
+ * @returns {Promise<import("node:http").Server>}
+ */
+function serve(files) {
+  const server = createServer((request, response) => {
+    const path = (request.url ?? "/").slice(1);
+    if (path === "") return response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
+    const code = files.get(path);
+    return code === undefined ? response.writeHead(404).end() : response.writeHead(200, { "content-type": "text/javascript" }).end(code);
+  });
+  return new Promise((resolve, reject) => server.once("error", reject).listen(0, "localhost", () => resolve(server)));
+}
