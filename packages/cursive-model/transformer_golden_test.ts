@@ -122,6 +122,18 @@ describe.each(Object.entries(devices))("with %s, the transformer", (_, options) 
         golden.expect(await seen.get(name)!.data(), golden.values(`output.${name}`), "outputs");
     });
 
+    it("in every activation that it has recorded, in a cache under PyTorch's names and TransformerLens's", async () => {
+      const model = golden.model();
+      const [tokens, context] = golden.batch();
+      const { cache } = model.runWithCache(tokens, context, { namesFilter: "*" });
+      for (const full of [...tensors.keys()].filter((key) => key.startsWith(`${golden.name}.output.`))) {
+        const path = full.split(".output.")[1]!;
+        const value = cache.get(model.hookSites.find(path).name);
+        expect(cache.get(path)).toBe(value);
+        golden.expect(await value.data(), golden.values(`output.${path}`), "outputs");
+      }
+    });
+
     it("in the gradient of every parameter, watched or not", async () => {
       for (const watched of [false, true]) {
         const model = golden.model();

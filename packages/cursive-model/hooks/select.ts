@@ -30,6 +30,7 @@ export class SiteIndex {
 
   /** A site by its full or short name; layers below 0 count from the last. @throws HookError that names the nearest ones. */
   findShort(name: string, layer?: number, layerType?: LayerType): HookSite {
+    if (layer === undefined && this.#byName.has(name)) return this.find(name);
     return this.find(getActName(name, layer !== undefined && layer < 0 ? this.#layers + layer : layer, layerType));
   }
 

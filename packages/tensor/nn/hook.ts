@@ -22,30 +22,40 @@ export function hookClock(): number {
 
 /** Hooks of one kind on one module, in the order in which they run. */
 export class HookList<F> implements Iterable<F> {
+  // Replaced, never changed: a loop under way goes on with the hooks that there were.
   #items: readonly { readonly id: number; readonly hook: F }[] = [];
+  #hooks: readonly F[] = [];
+  #state = "";
 
   get size(): number {
-    return this.#items.length;
+    return this.#hooks.length;
   }
 
-  /** The ids of the hooks that were registered before the clock showed this, in the order in which they run. */
-  ids(before: number = Number.POSITIVE_INFINITY): number[] {
-    return this.#items.map(({ id }) => id).filter((id) => id < before);
+  /** Which hooks there are, in their order; `before` leaves out those registered when the clock showed that or more. */
+  state(before?: number): string {
+    return before === undefined ? this.#state : idsOf(this.#items.filter(({ id }) => id < before));
   }
 
   add(hook: F, options: HookOptions = {}): HookHandle {
     const item = { id: registrations++, hook };
-    this.#items = options.prepend ? [item, ...this.#items] : [...this.#items, item];
-    const remove = (): void => {
-      this.#items = this.#items.filter((other) => other !== item);
-    };
+    this.#set(options.prepend ? [item, ...this.#items] : [...this.#items, item]);
+    const remove = (): void => this.#set(this.#items.filter((other) => other !== item));
     return { remove, [Symbol.dispose]: remove };
   }
 
-  /** As the list stands now: hooks that come or go meanwhile do not matter to a loop under way. */
-  *[Symbol.iterator](): IterableIterator<F> {
-    for (const { hook } of this.#items) yield hook;
+  [Symbol.iterator](): IterableIterator<F> {
+    return this.#hooks.values();
   }
+
+  #set(items: readonly { readonly id: number; readonly hook: F }[]): void {
+    this.#items = items;
+    this.#hooks = items.map(({ hook }) => hook);
+    this.#state = idsOf(items);
+  }
+}
+
+function idsOf(items: readonly { readonly id: number }[]): string {
+  return items.map(({ id }) => id).join();
 }
 
 /**

@@ -94,7 +94,7 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
 
   /** Which hooks run here and in what order: changes whenever one comes or goes. `before` leaves out those registered later, by {@link hookClock}. */
   hookState(before?: number): string {
-    return [this.#preHooks, this.#forwardHooks, this.#backwardHooks].map((hooks) => hooks.ids(before).join()).join("|");
+    return `${this.#preHooks.state(before)}|${this.#forwardHooks.state(before)}|${this.#backwardHooks.state(before)}`;
   }
 
   /** Calls `hook(module, inputs, output)` after every run; what it returns, if anything, replaces the output. */
