@@ -129,7 +129,7 @@ ${chartTable(id, runs)}
 <label><input type="checkbox" name="raw"${isAlone ? new Html(" checked") : null}>raw values</label>
 <button type="button" data-act="reset" disabled>Show all</button>
 </form>
-<p class="about">${thinning(runs)} <span class="js" id="keys">Drag to zoom, double-click for all. By keyboard: arrows read values, + and − zoom, 0 shows all.</span></p>
+${thinning(runs)}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript>
 ${chart("loss", "Loss", html`<div class="key js">${key}</div>`)}
 <div class="small">
@@ -142,7 +142,7 @@ ${chart("milliseconds", "Milliseconds a step", null)}
 }
 
 /** How exactly the curves show what was measured. */
-function thinning(runs: readonly ReportedRun[]): string {
+function thinning(runs: readonly ReportedRun[]): Html {
   const lines = runs.map(({ steps, evaluations }) => {
     const drawn =
       steps.bucket === 1
@@ -150,9 +150,11 @@ function thinning(runs: readonly ReportedRun[]): string {
         : `drawn as ${whole(steps.step.length)} means of ${whole(steps.bucket)}, with a band from their least to their greatest`;
     return `${whole(steps.count)} steps, ${drawn}; ${whole(evaluations.step.length)} evaluations.`;
   });
-  if (runs.length === 1) return lines[0]!;
-  if (lines.every((line) => line === lines[0])) return `Each run: ${lines[0]}`;
-  return runs.map(({ summary }, i) => `${summary.name}: ${lines[i]}`).join(" ");
+  const keys = html`<span class="js" id="keys">Drag to zoom, double-click for all. By keyboard: arrows read values, + and − zoom, 0 shows all.</span>`;
+  if (lines.every((line) => line === lines[0]))
+    return html`<p class="about">${runs.length > 1 ? "Each run: " : null}${lines[0]} ${keys}</p>`;
+  const list = runs.map(({ summary }, i) => html`<li>${summary.name}: ${lines[i]}</li>`);
+  return html`<p class="about">${keys}</p><ul class="about">${list}</ul>`;
 }
 
 function configuration({ config, changes }: ReportedRun): Html {

@@ -46,7 +46,7 @@ export function drawChart(options: ChartOptions): uPlot {
       width: element.clientWidth,
       height,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 22, 0, 0],
       cursor: {
         y: false,
         drag: { x: true, y: false, dist: 6 },
