@@ -49,7 +49,7 @@ const presets: { readonly [P in PresetName]: (size: PresetSize) => SaePreset } =
       sae: { architecture: "topk", dIn, dSae: 8 * dIn, k: Math.min(8, dIn), seed: 0 },
       train: {
         totalSteps,
-        lr: 1e-3,
+        lr: 2e-3,
         betas: [0.9, 0.999],
         maxGradNorm: 1,
         schedule: { warmupSteps: Math.floor(totalSteps / 20), decaySteps: Math.floor(totalSteps / 5) },

@@ -54,6 +54,8 @@ export interface SaeOutput {
   readonly reconstruction: Tensor;
   /** f `[B, F]`, as in training. */
   readonly features: Tensor;
+  /** `[F]` f32: on how many rows each latent fired, where that came for free. */
+  readonly firings?: Tensor;
   /** `[]`: the least activation that stayed, where rows compete for places; what {@link SparseAutoencoder.afterStep} learns from. */
   readonly threshold?: Tensor;
 }

@@ -41,6 +41,7 @@ export {
   uniform,
 } from "./ops/random.ts";
 export type { ReduceOptions } from "./ops/reduce.ts";
+export { type ReluSums, reluSums } from "./ops/relu_sums.ts";
 export { where } from "./ops/where.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";
 export { Optimizer, type OptimizerOptions, type OptimizerState } from "./optim/optimizer.ts";

@@ -411,6 +411,9 @@ export class Tensor {
   all(options?: reduce.ReduceOptions): Tensor {
     return reduce.all(this, options);
   }
+  countNonzero(options?: reduce.ReduceOptions): Tensor {
+    return reduce.countNonzero(this, options);
+  }
   softmax(options: { axis: number }): Tensor {
     return softmax.softmax(this, options);
   }

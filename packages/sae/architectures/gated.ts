@@ -1,4 +1,4 @@
-import { linear, type Parameter, type Tensor, where } from "@cursive/tensor";
+import { linear, type Parameter, reluSums, type Tensor, where } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
 import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
@@ -38,9 +38,8 @@ export class GatedSae extends SparseAutoencoder<Required<GatedConfig>> {
     const { l1Coefficient, decoderConstraint } = this.config;
     const { gate, features } = this.#gate(x);
     const reconstruction = this.decode(features);
-    const open = gate.relu(); // (B, F)
-    const perLatent = open.sum({ axis: 0 });
-    const total = (decoderConstraint === "none" ? perLatent.mul(this.W_dec.norm({ axis: 1 })) : perLatent).sum();
+    const { y: open, sums } = reluSums(gate); // (B, F), (F)
+    const total = (decoderConstraint === "none" ? sums.mul(this.W_dec.norm({ axis: 1 })) : sums).sum();
     const byGate = linear(open, this.W_dec.detach().transpose(0, 1), this.b_dec.detach());
     const losses = {
       l2: this.squaredError(reconstruction, x, step),

@@ -1,4 +1,4 @@
-import type { Parameter, Tensor } from "@cursive/tensor";
+import { type Parameter, reluSums, type Tensor } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
 import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
@@ -49,12 +49,11 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
     const { l1Coefficient, l1Reduction, l1Weight } = this.config;
-    const features = this.encode(x); // (B, F)
+    const { y: features, sums, counts } = reluSums(this.preActivations(x, this.b_enc)); // (B, F), (F), (F)
     const reconstruction = this.decode(features);
-    const perLatent = features.sum({ axis: 0 }); // (F), f ≥ 0
-    const total = (l1Weight === "none" ? perLatent : perLatent.mul(this.W_dec.norm({ axis: 1 }))).sum();
+    const total = (l1Weight === "none" ? sums : sums.mul(this.W_dec.norm({ axis: 1 }))).sum(); // f ≥ 0
     const l1 = this.weighted(total, l1Reduction === "sum" ? l1Coefficient : l1Coefficient / step.rows, step);
-    return { losses: { l2: this.squaredError(reconstruction, x, step), l1 }, reconstruction, features };
+    return { losses: { l2: this.squaredError(reconstruction, x, step), l1 }, reconstruction, features, firings: counts };
   }
 
   override coefficients(): readonly Coefficient[] {

@@ -36,7 +36,7 @@ export class LatentActivity {
   }
 }
 
-/** On how many rows of features `[B, F]` each latent fired: `[F]` f32. Features are never negative. */
+/** On how many rows of features `[B, F]` each latent fired: `[F]` f32. */
 export function firingsOf(features: Tensor): Tensor {
-  return noGrad(() => features.detach().sign().sum({ axis: 0 }));
+  return noGrad(() => features.countNonzero({ axis: 0 }).to("f32"));
 }

@@ -98,9 +98,9 @@ export class TrainedMember {
 /** What is kept of a chunk once its gradients are there. */
 type ChunkStep = Pick<SaeOutput, "loss" | "losses" | "threshold"> & { readonly firings: Tensor };
 
-function summaryOf({ loss, losses, features, threshold }: SaeOutput): ChunkStep {
+function summaryOf({ loss, losses, features, firings, threshold }: SaeOutput): ChunkStep {
   const detached = Object.fromEntries(Object.entries(losses).map(([name, term]) => [name, term.detach()]));
-  return { loss: loss.detach(), losses: detached, firings: firingsOf(features), ...(threshold && { threshold }) };
+  return { loss: loss.detach(), losses: detached, firings: firings ?? firingsOf(features), ...(threshold && { threshold }) };
 }
 
 function sumOf(a: ChunkStep, b: ChunkStep): ChunkStep {

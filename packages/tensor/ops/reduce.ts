@@ -4,4 +4,4 @@ export { logsumexp } from "./reduce/logsumexp.ts";
 export { std, variance } from "./reduce/moments.ts";
 export { norm } from "./reduce/norm.ts";
 export { mean, prod, sum } from "./reduce/sum.ts";
-export { all, any } from "./reduce/truth.ts";
+export { all, any, countNonzero } from "./reduce/truth.ts";

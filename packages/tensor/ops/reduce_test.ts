@@ -160,6 +160,17 @@ const reductions: Reduction[] = [
     kinds: any,
   },
   {
+    name: "countNonzero",
+    run: (x, o) => x.countNonzero(o),
+    exact: (x, o) =>
+      oracle.sum(
+        map(x, (v) => Number(v !== 0)),
+        o,
+      ),
+    bound: exactly,
+    kinds: any,
+  },
+  {
     name: "all",
     run: (x, o) => x.all(o),
     exact: (x, o) =>
@@ -290,6 +301,7 @@ describe("reductions", () => {
       expect(Array.from(await nothing.mean(over).data())).toEqual([NaN, NaN, NaN]);
       expect(Array.from(await nothing.logsumexp(over).data())).toEqual([-Infinity, -Infinity, -Infinity]);
       expect(Array.from(await nothing.any(over).data())).toEqual([0, 0, 0]);
+      expect(Array.from(await nothing.countNonzero(over).data())).toEqual([0, 0, 0]);
       expect(Array.from(await nothing.all(over).data())).toEqual([1, 1, 1]);
       expect((await nothing.sum({ axis: 0 }).data()).length).toBe(0);
     }
@@ -311,6 +323,7 @@ describe("reductions", () => {
     expect(Array.from(await rows.logsumexp(over).data()).slice(0, 3)).toEqual([NaN, -Infinity, Infinity]);
     expect(Array.from(await rows.any(over).data())).toEqual([1, 1, 1, 1]);
     expect(Array.from(await rows.all(over).data())).toEqual([1, 1, 0, 0]);
+    expect(Array.from(await rows.countNonzero(over).data())).toEqual([3, 3, 2, 1]);
     expect(await rows.sum().item()).toBeNaN();
     const leaf = tensor([1, NaN], { requiresGrad: true });
     leaf.logsumexp().backward();
@@ -356,7 +369,7 @@ describe("places of extremes", () => {
 });
 
 describe("gradients of reductions", () => {
-  const differentiable = reductions.map((r) => r.name).filter((name) => name !== "any" && name !== "all");
+  const differentiable = reductions.map((r) => r.name).filter((name) => !["any", "all", "countNonzero"].includes(name));
 
   /** Differences across a kink, a tie or a zero, would say nothing. */
   const kinked = ["amax", "amin", "norm 1", "norm ∞"];

@@ -32,3 +32,17 @@ const allOp: Op<ReduceOptions> = {
 export function all(x: Tensor, options: ReduceOptions = {}): Tensor {
   return apply(allOp, [x], options);
 }
+
+const countOp: Op<ReduceOptions> = {
+  name: "countNonzero",
+  forward([x], options) {
+    const order = orderOf(x!.dtype);
+    return [fold(x!, reducedShape(x!.shape, options), { map: MAP.truth, combine: COMBINE.addIntegers, order, dtype: "i32" })];
+  },
+  gradient: null,
+};
+
+/** How many elements are not zero (NaN is not), as i32: torch's `count_nonzero`. */
+export function countNonzero(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return apply(countOp, [x], options);
+}
