@@ -118,7 +118,7 @@ async function sample(given: readonly string[], flags: SampleFlags): Promise<voi
       warmUp,
       signal: interruption.signal,
       onProgress: ({ finished, asked: all, tokens, tokensPerSecond }) =>
-        output.progress(`writing ${finished}/${all}  ${tokens} tokens  ${short(tokensPerSecond)} tokens/s`),
+        output.progress(`writing ${finished}/${all}  ${tokens} tokens${tokensPerSecond > 0 ? `  ${short(tokensPerSecond)} tokens/s` : ""}`),
     });
     output.endProgress();
     await report(written, { flags, found, settings: { ...settings, warmUp: warmUp?.text ?? null }, target, output });

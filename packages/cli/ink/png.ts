@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { initWasm, Resvg } from "@resvg/resvg-wasm";
+import { initWasm, Resvg, type ResvgRenderOptions } from "@resvg/resvg-wasm";
 
 /** Options of {@link svgToPng}. */
 export interface PngOptions {
-  /** Pixels the picture is wide. Default: as wide as the SVG says. */
+  /** Pixels the picture is wide. Default: as wide as the SVG says, or less where that would make more than 20 million pixels. */
   readonly width?: number;
   /** Colour behind the picture, as CSS has it. Default: what the SVG has, else transparent. */
   readonly background?: string;
 }
+
+/** A sheet of thousands should not take gigabytes. */
+const MOST_PIXELS = 2e7;
 
 /** The typeface of captions and the subsets of it that are read. Its letters are drawn to be told apart: I, l and 1, O and 0. */
 const typeface = "Atkinson Hyperlegible";
@@ -27,20 +30,28 @@ const subsets = ["latin", "latin-ext"];
 export async function svgToPng(svg: string, { width, background }: PngOptions = {}): Promise<Uint8Array> {
   renderer ??= loadRenderer();
   const { fonts } = await renderer;
-  const picture = new Resvg(svg, {
+  const options: ResvgRenderOptions = {
     font: { fontBuffers: fonts, sansSerifFamily: typeface, serifFamily: typeface, defaultFontFamily: typeface },
-    ...(width !== undefined && { fitTo: { mode: "width", value: width } }),
     ...(background !== undefined && { background }),
-  });
-  try {
-    const image = picture.render();
+  };
+  const drawn = (wide: number | undefined): Uint8Array => {
+    const picture = new Resvg(svg, wide === undefined ? options : { ...options, fitTo: { mode: "width", value: wide } });
     try {
-      return image.asPng();
+      const fits = wide !== undefined || picture.width * picture.height <= MOST_PIXELS;
+      return fits ? pngOf(picture) : drawn(Math.floor(picture.width * Math.sqrt(MOST_PIXELS / (picture.width * picture.height))));
     } finally {
-      image.free();
+      picture.free();
     }
+  };
+  return drawn(width);
+}
+
+function pngOf(picture: InstanceType<typeof Resvg>): Uint8Array {
+  const image = picture.render();
+  try {
+    return image.asPng();
   } finally {
-    picture.free();
+    image.free();
   }
 }
 

@@ -20,6 +20,14 @@ describe("svgToPng", () => {
     expect(readPng(await svgToPng(svg, { width: 50 }))).toMatchObject({ width: 50, height: 25 });
   });
 
+  it("draws what would be enormous smaller, in the same proportions", async () => {
+    const png = Buffer.from(await svgToPng(inkSvg(line, { scale: 20_000, margin: 0.5 }))); // 40,000 by 20,000
+    const [width, height] = [png.readUInt32BE(16), png.readUInt32BE(20)];
+    expect(width / height).toBeCloseTo(2, 2);
+    expect(width * height).toBeLessThanOrEqual(2e7);
+    expect(width * height).toBeGreaterThan(1.9e7);
+  });
+
   it("puts ink where the SVG has it, on the background asked for", async () => {
     const svg = inkSvg(line, { scale: 100, margin: 0.5, strokeWidth: 0.1, stroke: "rgb(200, 0, 0)" });
     const pixel = async (x: number, y: number, background?: string): Promise<number[]> => {

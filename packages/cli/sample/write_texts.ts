@@ -68,7 +68,10 @@ export async function writeTexts(texts: readonly FittedText[], options: WriteOpt
   const jobs = texts.flatMap((text) => Array.from({ length: samples }, (_, i) => ({ ...text, sample: i + 1 })));
   const writings = new Array<Writing | undefined>(jobs.length);
   const before = warmUp?.tokens.length ?? 0;
-  const maxTokens = Math.min(model.config.blockSize, before + options.maxTokens);
+  const { blockSize } = model.config;
+  const maxTokens = Math.min(blockSize, before + options.maxTokens);
+  // In training END stands in the last place of sequences that were cut too: there it says nothing.
+  const lastPlace = Math.min(maxTokens, blockSize - 1);
   const clock = new TokenClock();
   let finished = 0;
   let interrupted: Interrupted | undefined;
@@ -82,7 +85,7 @@ export async function writeTexts(texts: readonly FittedText[], options: WriteOpt
       onText: (index, tokens) => {
         finished++;
         const segments = ownInk(tokenizer.segments(tokens), before);
-        writings[index] = { ...jobs[index]!, tokens: tokens.subarray(before), ended: tokens.length < maxTokens, segments };
+        writings[index] = { ...jobs[index]!, tokens: tokens.subarray(before), ended: tokens.length < lastPlace, segments };
       },
       onToken: (_count, drawn) => {
         clock.tick(drawn);

@@ -51,6 +51,20 @@ describe("writeTexts()", () => {
     expect(writings.some(({ segments }) => segments.length > 1)).toBe(true);
   });
 
+  it("takes END in the last place for no end, as training puts it there where it cuts", async () => {
+    const options = optionsFor({ temperature: 0 });
+    const { ln_f } = options.found.model.transformer;
+    ln_f.weight.detach().fill(0);
+    ln_f.bias.detach().fill(1);
+    const bonus = (token: number, by: number) =>
+      options.found.model.lm_head.weight.detach().narrow(0, { start: token, length: 1 }).fill(by);
+    bonus(tokenizer.endToken, 10);
+    expect((await writeTexts(texts, options)).writings.map(({ ended }) => ended)).toEqual([true, true, true]);
+    const start = new Int32Array(59).fill(tokenizer.firstThetaToken);
+    const { writings } = await writeTexts(texts, { ...options, warmUp: { text: "b", tokens: start } });
+    expect(writings.map(({ ended, tokens }) => [ended, tokens.length])).toEqual([[false, 0], [false, 0], [false, 0]]); // biome-ignore format: pairs
+  });
+
   it("keeps what is finished when it is interrupted", async () => {
     const controller = new AbortController();
     const reason = new Interrupted("enough", { exitCode: 130 });
