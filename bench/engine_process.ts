@@ -43,7 +43,9 @@ export class EngineProcess {
         resolve();
       });
       this.#child.on("close", (code, signal) => {
-        this.#end(this.#said.at(-1) ?? `it ended with ${signal ?? `exit code ${code}`}`);
+        // After an error come its stack and Node's version, before it the line it is from.
+        const last = this.#said.findLast((line) => /^(\w*Error|Uncaught)\b/.test(line)) ?? this.#said.at(-1);
+        this.#end(last ?? `it ended with ${signal ?? `exit code ${code}`}`);
         resolve();
       });
     });
@@ -120,7 +122,7 @@ export class EngineProcess {
   #hear(line: string): void {
     const reply = decodeReply(line);
     if (reply) this.#replies.push(reply);
-    else if (line.trim() && !line.startsWith("Warning: ")) this.#said = [...this.#said.slice(-9), line.trim()];
+    else if (line.trim() && !line.startsWith("Warning: ")) this.#said = [...this.#said.slice(-49), line.trim()];
     this.#wake();
   }
 

@@ -7,7 +7,7 @@ const loss = Number(options.loss ?? 1);
 
 console.log("a library's banner");
 if (options.crash === "start") {
-  console.error("Error: no such thing");
+  console.error("Error: no such thing\n    at nowhere\n\nNode.js v20");
   process.exit(3);
 }
 if (options.fail === "start") reply({ failed: "out of something" });
