@@ -1,6 +1,14 @@
-// Runs a command in place of this process, as far as Node can: same terminal, same signals, same exit code.
+// Runs a command in place of this process, as far as Node can: same terminal, same signals, same exit code. Only what Dawn says on standard
+// error at every start is left out.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import { setTimeout } from "node:timers/promises";
+
+/** Dawn tells every process that it lowered two limits which nothing here uses. */
+const NOISE = /^Warning: maxDynamic\w+ artificially reduced .*\r?\n/gm;
+
+/** How long the last words of a command may take to arrive after its end, in milliseconds: a process that it left behind may keep the pipe. */
+const LAST_WORDS = 200;
 
 /**
  * Runs a command to its end.
@@ -11,7 +19,9 @@ import { constants } from "node:os";
  * @returns {Promise<number>} its exit code; 128 + n where signal n ended it, 127 where it could not start
  */
 export function runCommand(command, args, { env }) {
-  const child = spawn(command === "node" ? process.execPath : command, args, { stdio: "inherit", env });
+  const child = spawn(command === "node" ? process.execPath : command, args, { stdio: ["inherit", "inherit", "pipe"], env });
+  child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => process.stderr.write(text.replace(NOISE, "")));
+  const heard = new Promise((resolve) => child.stderr.on("close", resolve));
   // Ctrl-C reaches the child by itself: a terminal sends it to the whole process group. Passing it on as well would look like a second
   // Ctrl-C. Without a terminal an interrupt comes from a supervisor that knows this process only.
   const terminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
@@ -21,6 +31,7 @@ export function runCommand(command, args, { env }) {
     SIGHUP: () => child.kill("SIGHUP"),
   };
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
+  const left = new AbortController();
   return new Promise((resolve) => {
     /** @param {number} code */
     const end = (code) => {
@@ -31,6 +42,10 @@ export function runCommand(command, args, { env }) {
       console.error(`${command}: ${error.message}`);
       end(127);
     });
-    child.on("exit", (code, signal) => end(code ?? (signal ? 128 + constants.signals[signal] : 1)));
+    child.on("exit", async (code, signal) => {
+      await Promise.race([heard, setTimeout(LAST_WORDS, undefined, { signal: left.signal }).catch(() => {})]);
+      left.abort();
+      end(code ?? (signal ? 128 + constants.signals[signal] : 1));
+    });
   });
 }

@@ -32,6 +32,16 @@ describe("runCommand", () => {
     expect(await exitCode("node", ["-e", "process.exit(3)"])).toBe(3);
   });
 
+  it("passes on what the command says on standard error, but for what Dawn says at every start", async () => {
+    const says =
+      "process.stderr.write('Warning: maxDynamicUniformBuffers artificially reduced from 9 to 1.\\nreal\\n'); console.log('out')";
+    const child = start("node", ["-e", says]);
+    let heard = "";
+    child.stderr!.setEncoding("utf8").on("data", (text) => (heard += text));
+    await once(child, "close");
+    expect(heard).toBe("real\n");
+  });
+
   it("ends with 127 when there is no such command", async () => {
     expect(await exitCode("no-such-command", [])).toBe(127);
   });
