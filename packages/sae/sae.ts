@@ -4,8 +4,9 @@ import {
   linear,
   Module,
   mseLoss,
-  noGrad,
+  normalizeRows,
   type Parameter,
+  rejectRows,
   type StateDict,
   type Tensor,
   TensorError,
@@ -134,21 +135,17 @@ export abstract class SparseAutoencoder<C extends SaeCommonConfig = SaeCommonCon
   projectDecoderGradient(): void {
     const { W_dec } = this;
     if (!W_dec.grad) throw new TensorError("Expected a gradient of W_dec but found none: call backward() first");
-    W_dec.grad = noGrad(() => {
-      const unit = W_dec.detach().div(this.decoderNorms({ keepDims: true }));
-      const along = W_dec.grad!.mul(unit).sum({ axis: 1, keepDims: true }); // (F, 1)
-      return W_dec.grad!.sub(unit.mul(along));
-    });
+    W_dec.grad = rejectRows(W_dec.grad, W_dec);
   }
 
   /** Scales W_dec's rows to norm 1, in place. */
   normalizeDecoder(): void {
-    noGrad(() => this.W_dec.copyFrom(this.W_dec.detach().div(this.decoderNorms({ keepDims: true }))));
+    normalizeRows(this.W_dec);
   }
 
-  /** ‖W_dec‖ of each latent, `[F]` or `[F, 1]`, as constants; at least 1e-8, so that a row of zeros stays one. */
-  decoderNorms({ keepDims = false }: { readonly keepDims?: boolean } = {}): Tensor {
-    return this.W_dec.detach().norm({ axis: 1, keepDims }).clamp({ min: 1e-8 });
+  /** ‖W_dec‖ of each latent, `[F]`, as constants. */
+  decoderNorms(): Tensor {
+    return this.W_dec.detach().norm({ axis: 1 });
   }
 
   override async stateDict(): Promise<StateDict> {

@@ -42,6 +42,7 @@ export {
 } from "./ops/random.ts";
 export type { ReduceOptions } from "./ops/reduce.ts";
 export { type ReluSums, reluSums } from "./ops/relu_sums.ts";
+export { normalizeRows, rejectRows } from "./ops/unit_rows.ts";
 export { where } from "./ops/where.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";
 export { Optimizer, type OptimizerOptions, type OptimizerState } from "./optim/optimizer.ts";

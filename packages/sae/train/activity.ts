@@ -15,7 +15,7 @@ export class LatentActivity {
   /** Takes a batch in. `firings [F]`: on how many of its `rows` each latent fired. */
   update(firings: Tensor, rows: number): void {
     noGrad(() => {
-      const longer = this.silentRows.add(rows).minimum(full([], MOST_ROWS, { dtype: "i32", device: firings.device }));
+      const longer = this.silentRows.add(rows).clamp({ max: MOST_ROWS });
       this.silentRows.copyFrom(where(firings.gt(0), 0, longer));
     });
   }

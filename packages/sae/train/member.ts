@@ -10,8 +10,8 @@ import { SaeAdam } from "./sae_adam.ts";
 export type MemberStep = {
   readonly loss: Tensor;
   readonly losses: Readonly<Record<string, Tensor>>;
-  /** Mean features above 0 in a row. */
-  readonly l0: Tensor;
+  /** Features above 0, in all rows. */
+  readonly fired: Tensor;
   /** Latents that count as dead after the step. */
   readonly dead: Tensor;
   /** Of the gradients before clipping, where they are clipped. */
@@ -63,8 +63,8 @@ export class TrainedMember {
     return noGrad(() => ({
       loss,
       losses,
-      l0: firings.sum().mul(1 / rows),
-      dead: activity.dead(deadAfterRows).to("f32").sum(),
+      fired: firings.sum(),
+      dead: activity.dead(deadAfterRows).countNonzero(),
       ...(maxGradNorm !== undefined && { gradNorm: optimizer.gradNorm }),
     }));
   }

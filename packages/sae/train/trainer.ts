@@ -63,7 +63,7 @@ export interface SaeStepReport {
 
 /** A type and no interface: only such are records that a captured step may return. */
 type StepResult = {
-  /** Σ‖x − x̄‖² */
+  /** Mean over rows of ‖x − x̄‖². */
   readonly variance: Tensor;
   readonly members: readonly MemberStep[];
 };
@@ -208,12 +208,7 @@ export class SaeTrainer {
   /** The step as captured: all members, one after another. */
   #trainStep(x: Tensor, input: { sparsityScale: Tensor; withDead: boolean }): StepResult {
     const scaled = this.#scaled(x);
-    const variance = noGrad(() =>
-      scaled
-        .sub(scaled.mean({ axis: 0 }))
-        .square()
-        .sum(),
-    );
+    const variance = noGrad(() => scaled.var({ axis: 0, correction: 0 }).sum());
     return { variance, members: this.members.map((member) => member.step(scaled, input)) };
   }
 
@@ -237,15 +232,15 @@ export class SaeTrainer {
     const variance = await result.variance.item();
     const reports: MemberReport[] = [];
     for (const [i, { name }] of this.members.entries()) {
-      const { loss, losses, l0, dead, gradNorm } = result.members[i]!;
+      const { loss, losses, fired, dead, gradNorm } = result.members[i]!;
       const values: Record<string, number> = {};
       for (const [term, value] of Object.entries(losses)) values[term] = await value.item();
       reports.push({
         name,
         loss: await loss.item(),
         losses: values,
-        l0: await l0.item(),
-        fve: 1 - (values.l2! * batchRows) / variance,
+        l0: (await fired.item()) / batchRows,
+        fve: 1 - values.l2! / variance,
         dead: await dead.item(),
         ...(gradNorm && { gradNorm: await gradNorm.item() }),
         ...(resampled.has(name) && { resampled: resampled.get(name)! }),
