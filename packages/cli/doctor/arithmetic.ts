@@ -19,25 +19,30 @@ export interface ArithmeticOptions {
   /** Time in milliseconds for families beside the one in use, whose shaders may have to be compiled first; the latter is always checked whole. */
   readonly patience: number;
   readonly progress?: (text: string) => void;
+  /** Another device on the same adapter, to share the work with. Software adapters compile the shaders of a device in one thread. */
+  readonly helper?: Device | undefined;
   readonly checks?: readonly KernelCheck[];
 }
 
 /** Compares every op with float64 in every family of kernels that runs here: one finding an op. */
 export async function checkArithmetic(device: Device, options: ArithmeticOptions): Promise<Finding[]> {
-  const { patience, progress, checks = kernelChecks } = options;
+  const { patience, progress, helper, checks = kernelChecks } = options;
   const own = device.family;
   const families = familiesOf(device);
   const outcomes = new Map(checks.map((check) => [check, new Map<Family, Outcome>()]));
+  const jobs = families.flatMap((family) => checks.map((check) => ({ family, check })));
   const began = performance.now();
-  try {
-    for (const family of families) {
-      device.family = family;
-      for (const [i, check] of checks.entries()) {
-        if (family !== own && performance.now() - began > patience) break;
-        progress?.(`comparing with float64: ${check.name}, ${family} kernels (${i + 1} of ${checks.length})`);
-        outcomes.get(check)!.set(family, await compare(device, check));
-      }
+  let dealt = 0;
+  const work = async (on: Device): Promise<void> => {
+    for (let job = jobs[dealt++]; job; job = jobs[dealt++]) {
+      if (job.family !== own && performance.now() - began > patience) return;
+      progress?.(`comparing with float64: ${job.check.name}, ${job.family} kernels (${dealt} of ${jobs.length})`);
+      on.family = job.family;
+      outcomes.get(job.check)!.set(job.family, await compare(on, job.check));
     }
+  };
+  try {
+    await Promise.all([device, ...(helper ? [helper] : [])].map(work));
   } finally {
     device.family = own;
   }
@@ -67,9 +72,9 @@ async function compare(device: Device, { cases }: KernelCheck): Promise<Outcome>
   try {
     const kernels = new Set<Kernel>();
     const recorder = { command: ({ kernel }: { kernel: Kernel }) => void kernels.add(kernel), effect: () => {} };
-    device.record(recorder, () => cases.map((one) => one.launch()));
+    device.record(recorder, () => cases.map((one) => one.launch(device)));
     await compile(device, kernels);
-    const values = await Promise.all(cases.map((one) => Promise.all(one.launch().map((tensor) => tensor.data()))));
+    const values = await Promise.all(cases.map((one) => Promise.all(one.launch(device).map((tensor) => tensor.data()))));
     return { worst: Math.max(...cases.map((one, i) => one.error(values[i]!))) };
   } catch (error) {
     return { worst: null, failure: oneLine(error).slice(0, 300) };

@@ -63,13 +63,23 @@ describe("checkArithmetic()", () => {
     expect(device.family).toBe((await openDevice({ asDefault: false })).family);
   });
 
+  it("shares the work with a second device, with the same outcomes", async () => {
+    const checks = kernelChecks.filter(({ id }) => ["softmax", "uniform", "adam", "conversion"].includes(id));
+    const alone = await checkArithmetic(device, { patience: 0, checks });
+    const helper = await openDevice({ asDefault: false });
+    const before = helper.stats().dispatches;
+    expect(await checkArithmetic(device, { patience: 0, checks, helper })).toEqual(alone);
+    expect(helper.stats().dispatches).toBeGreaterThan(before);
+    helper.destroy();
+  });
+
   it("uses kernels of no more bindings than it says that the engine needs", () => {
     const bindings: number[] = [];
     const recorder = {
       command: ({ kernel }: { kernel: Parameters<Device["run"]>[0] }) => void bindings.push(kernel.interface.bindings.length),
       effect: () => {},
     };
-    device.record(recorder, () => kernelChecks.map(({ cases }) => cases.map((one) => one.launch())));
+    device.record(recorder, () => kernelChecks.map(({ cases }) => cases.map((one) => one.launch(device))));
     expect(Math.max(...bindings)).toBeLessThanOrEqual(engineNeeds.maxStorageBuffersPerShaderStage);
   });
 });

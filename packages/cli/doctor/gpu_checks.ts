@@ -34,7 +34,7 @@ const PATIENCE = 8000;
 /** Checks everything that needs a GPU, from the driver to a training step. `open` replaces the adapter in tests. */
 export async function checkGpu(
   { quick, thorough }: Extent,
-  { emit, progress, open = openDevice }: Listener & { readonly open?: () => Promise<Device> },
+  { emit, progress, open = openDevice }: Listener & { readonly open?: (options?: { readonly asDefault: boolean }) => Promise<Device> },
 ): Promise<void> {
   progress("opening the GPU");
   const dawn = await checkDawn();
@@ -55,7 +55,10 @@ export async function checkGpu(
   emit(checkFeatures(device));
   emit(checkLimits(device));
   const patience = thorough ? Number.POSITIVE_INFINITY : PATIENCE;
-  for (const finding of await checkArithmetic(device, { patience, progress })) emit(finding);
+  const helper = device.isSoftware ? await open({ asDefault: false }) : device;
+  for (const finding of await checkArithmetic(device, { patience, progress, helper: helper === device ? undefined : helper }))
+    emit(finding);
+  if (helper !== device) helper.destroy();
   progress("taking training steps twice");
   emit(await checkDeterminism(device));
   if (!quick) await checkSpeed(device, { emit, progress });

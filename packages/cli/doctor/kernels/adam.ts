@@ -14,11 +14,11 @@ export const adamCheck: KernelCheck = {
   name: "AdamW, clipped",
   cases: [
     agreement({
-      launch() {
-        const parameter = new Parameter(upload(start));
+      launch(device) {
+        const parameter = new Parameter(upload(start, device));
         const optimizer = new AdamW([parameter], { ...options, maxGradNorm: MAX_NORM });
         for (const gradient of gradients) {
-          parameter.grad = upload(gradient);
+          parameter.grad = upload(gradient, device);
           optimizer.step();
         }
         return parameter;

@@ -18,7 +18,7 @@ const inputsOf = ({ lengths: [queries, keys], headSize }: Heads, seed: number): 
 function forwardCase(heads: Heads, seed: number): KernelCase {
   const [q, k, v] = inputsOf(heads, seed);
   return agreement({
-    launch: () => scaledDotProductAttention(upload(q), upload(k), upload(v), heads),
+    launch: (device) => scaledDotProductAttention(upload(q, device), upload(k, device), upload(v, device), heads),
     exact: () => oracle.scaledDotProductAttention(q, k, v, heads),
     bound: () => attentionBound(q, k, v, heads),
   });

@@ -9,21 +9,21 @@ export const conversionCheck: KernelCheck = {
   id: "conversion",
   name: "copies, conversions",
   cases: [
-    agreement({ launch: () => upload(wide).to("i32"), exact: () => map(wide, Math.trunc), bound: () => 0 }),
+    agreement({ launch: (device) => upload(wide, device).to("i32"), exact: () => map(wide, Math.trunc), bound: () => 0 }),
     agreement({
-      launch: () => upload(wide).to("i32").to("f32"),
+      launch: (device) => upload(wide, device).to("i32").to("f32"),
       exact: () => map(wide, (v) => Math.fround(Math.trunc(v))),
       bound: () => 0,
     }),
-    agreement({ launch: () => upload(wide).to("bool"), exact: () => map(wide, (v) => Number(v !== 0)), bound: () => 0 }),
+    agreement({ launch: (device) => upload(wide, device).to("bool"), exact: () => map(wide, (v) => Number(v !== 0)), bound: () => 0 }),
     agreement({
-      launch: () => upload(cube).permute([2, 0, 1]).contiguous(),
+      launch: (device) => upload(cube, device).permute([2, 0, 1]).contiguous(),
       exact: () => oracle.permute(cube, [2, 0, 1]),
       bound: () => 0,
     }),
     agreement({
-      launch: () =>
-        upload(cube)
+      launch: (device) =>
+        upload(cube, device)
           .slice([[1, 8, 2], [], [3, 11]])
           .contiguous(),
       exact: () => oracle.slice(cube, [[1, 8, 2], [], [3, 11]]),

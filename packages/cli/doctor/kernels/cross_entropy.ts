@@ -23,13 +23,13 @@ export const crossEntropyCheck: KernelCheck = {
   name: "cross-entropy",
   cases: [
     agreement({
-      launch: () => crossEntropy(upload(logits), uploadIndices(targets), { ignoreIndex: IGNORED, reduction: "none" }),
+      launch: (device) => crossEntropy(upload(logits, device), uploadIndices(targets, device), { ignoreIndex: IGNORED, reduction: "none" }),
       exact: () => oracle.crossEntropy(logits, targets, { ignoreIndex: IGNORED, reduction: "none" }),
       bound: placeBounds,
     }),
     adjointness({
       inputs: [logits],
-      forward: (x) => crossEntropy(x!, uploadIndices(targets), { ignoreIndex: IGNORED }),
+      forward: (x) => crossEntropy(x!, uploadIndices(targets, x!.device), { ignoreIndex: IGNORED }),
       formula: (x) => oracle.crossEntropy(x!, targets, { ignoreIndex: IGNORED }),
     }),
   ],

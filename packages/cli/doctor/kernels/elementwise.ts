@@ -8,7 +8,11 @@ const positive = seededValues(2, [1021], "positive");
 
 function elementCase(op: BoundedElement, about: { of: Nd; run: (x: Tensor) => Tensor; formula: (x: Nd) => Nd }): KernelCase {
   const { of, run, formula } = about;
-  return agreement({ launch: () => run(upload(of)), exact: () => formula(of), bound: (exact) => elementBound(op, of, exact) });
+  return agreement({
+    launch: (device) => run(upload(of, device)),
+    exact: () => formula(of),
+    bound: (exact) => elementBound(op, of, exact),
+  });
 }
 
 /** Functions of single elements, which lean on the driver's own exponentials and logarithms. */

@@ -24,26 +24,26 @@ export const indexingCheck: KernelCheck = {
   name: "embedding, scatter",
   cases: [
     agreement({
-      launch: () => embedding(uploadIndices(tokens), upload(table)),
+      launch: (device) => embedding(uploadIndices(tokens, device), upload(table, device)),
       exact: () => oracle.embedding(tokens, table),
       bound: () => 0,
     }),
     agreement({
-      launch() {
-        const leaf = upload(table, { requiresGrad: true });
-        embedding(uploadIndices(tokens), leaf).backward({ gradient: upload(gradient) });
+      launch(device) {
+        const leaf = upload(table, device, { requiresGrad: true });
+        embedding(uploadIndices(tokens, device), leaf).backward({ gradient: upload(gradient, device) });
         return leaf.grad!;
       },
       exact: () => oracle.scatterAdd(zeros, places, gradient, { axis: 0 }),
       bound: () => scatterBound(zeros, places, gradient),
     }),
     agreement({
-      launch: () => upload(table).scatterAdd(uploadIndices(places), upload(gradient), { axis: 0 }),
+      launch: (device) => upload(table, device).scatterAdd(uploadIndices(places, device), upload(gradient, device), { axis: 0 }),
       exact: () => oracle.scatterAdd(table, places, gradient, { axis: 0 }),
       bound: () => scatterBound(table, places, gradient),
     }),
     agreement({
-      launch: () => upload(table).gather(uploadIndices(places), { axis: 0 }),
+      launch: (device) => upload(table, device).gather(uploadIndices(places, device), { axis: 0 }),
       exact: () => oracle.gather(table, places, { axis: 0 }),
       bound: () => 0,
     }),

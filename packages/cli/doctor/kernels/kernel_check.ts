@@ -1,4 +1,4 @@
-import { type Tensor, tensor } from "@cursive/tensor";
+import { type Device, type Tensor, tensor } from "@cursive/tensor";
 import { type Adjoint, directionalDerivative, type Nd, seededValues } from "@cursive/tensor/testing/float64";
 
 /** An op of the engine, compared with float64. */
@@ -11,20 +11,20 @@ export interface KernelCheck {
 
 /** One comparison. Launching and judging are apart, so that a recording of the launches tells which pipelines to compile. */
 export interface KernelCase {
-  /** Gives the GPU its work. Called once for each kernel family, and once more to record it. */
-  launch(): readonly Tensor[];
+  /** Gives a GPU its work. Called twice for each kernel family: to record it, and to do it. */
+  launch(device: Device): readonly Tensor[];
   /** The worst error of what was launched, in units of its bound: up to 1 is right. */
   error(values: readonly ArrayLike<number>[]): number;
 }
 
 /** A case whose result has a bound for every element; 0 asks for the exact number. */
-export function agreement(about: { launch: () => Tensor; exact: () => Nd; bound: (exact: Nd) => Nd | number }): KernelCase {
+export function agreement(about: { launch: (device: Device) => Tensor; exact: () => Nd; bound: (exact: Nd) => Nd | number }): KernelCase {
   const expected = once(() => {
     const exact = about.exact();
     return { exact, bound: about.bound(exact) };
   });
   return {
-    launch: () => [about.launch()],
+    launch: (device) => [about.launch(device)],
     error: ([actual]) => errorInBounds(actual!, expected().exact.data, expected().bound),
   };
 }
@@ -43,10 +43,10 @@ export function adjointness(about: {
   const derivative = once(() => directionalDerivative(formula, inputs, directions));
   const cotangentOf = (shape: readonly number[]): Nd => seededValues(70, shape);
   return {
-    launch() {
-      const leaves = inputs.map((x) => upload(x, { requiresGrad: true }));
+    launch(device) {
+      const leaves = inputs.map((x) => upload(x, device, { requiresGrad: true }));
       const out = forward(...leaves);
-      out.backward({ gradient: upload(cotangentOf(out.shape)) });
+      out.backward({ gradient: upload(cotangentOf(out.shape), device) });
       return leaves.map((leaf) => leaf.grad!);
     },
     error(values) {
@@ -83,14 +83,14 @@ function adjointError({ derivative, cotangent, gradients, directions }: Adjoint)
   return Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio;
 }
 
-/** An oracle's array on the GPU, as f32. */
-export function upload(x: Nd, options: { readonly requiresGrad?: boolean } = {}): Tensor {
-  return tensor(Float32Array.from(x.data), { shape: x.shape, ...options });
+/** An oracle's array on a GPU, as f32. */
+export function upload(x: Nd, device: Device, options: { readonly requiresGrad?: boolean } = {}): Tensor {
+  return tensor(Float32Array.from(x.data), { shape: x.shape, device, ...options });
 }
 
-/** An oracle's whole numbers on the GPU, as i32. */
-export function uploadIndices(x: Nd): Tensor {
-  return tensor(Int32Array.from(x.data), { shape: x.shape });
+/** An oracle's whole numbers on a GPU, as i32. */
+export function uploadIndices(x: Nd, device: Device): Tensor {
+  return tensor(Int32Array.from(x.data), { shape: x.shape, device });
 }
 
 /** A value made at the first call and kept: oracles are slow, and every family wants the same. */

@@ -13,12 +13,16 @@ export const layerNormCheck: KernelCheck = {
   name: "layer norm",
   cases: [
     agreement({
-      launch: () => layerNorm(upload(x), upload(weight), upload(bias)),
+      launch: (device) => layerNorm(upload(x, device), upload(weight, device), upload(bias, device)),
       exact: () => oracle.layerNorm(x, weight, bias),
       bound: () => layerNormBound(x, weight, bias),
     }),
     ...[far, still].map((rows) =>
-      agreement({ launch: () => layerNorm(upload(rows)), exact: () => oracle.layerNorm(rows), bound: () => layerNormBound(rows) }),
+      agreement({
+        launch: (device) => layerNorm(upload(rows, device)),
+        exact: () => oracle.layerNorm(rows),
+        bound: () => layerNormBound(rows),
+      }),
     ),
     adjointness({
       inputs: [seededValues(5, [13, 24]), seededValues(6, [24]), seededValues(7, [24])],

@@ -19,12 +19,12 @@ export const linearCheck: KernelCheck = {
   name: "linear + GELU",
   cases: [
     agreement({
-      launch: () => linear(upload(x), upload(weight), upload(bias), { residual: upload(residual) }),
+      launch: (device) => linear(upload(x, device), upload(weight, device), upload(bias, device), { residual: upload(residual, device) }),
       exact: () => oracle.add(oracle.linear(x, weight, bias), residual),
       bound: (exact) => zip(sumBound(), exact, (b, y) => b + 2 ** -23 * (1 + Math.abs(y))),
     }),
     agreement({
-      launch: () => linear(upload(x), upload(weight), upload(bias), { activation: "gelu" }),
+      launch: (device) => linear(upload(x, device), upload(weight, device), upload(bias, device), { activation: "gelu" }),
       exact: () => oracle.gelu(oracle.linear(x, weight, bias), { approximate: "tanh" }),
       bound: (exact) => zip(sumBound(), elementBound("gelu", oracle.linear(x, weight, bias), exact), (s, g) => STEEPEST * s + g),
     }),

@@ -1,3 +1,4 @@
+import type { Device, Tensor } from "@cursive/tensor";
 import { dotBound, type Nd, oracle, seededValues } from "@cursive/tensor/testing/float64";
 import { adjointness, agreement, type KernelCase, type KernelCheck, upload } from "./kernel_check.ts";
 
@@ -20,9 +21,13 @@ const products: readonly Product[] = [
 
 function productCase({ a, b, transposed }: Product, seed: number): KernelCase {
   const [left, right] = [seededValues(seed, a), seededValues(seed + 1, b)];
-  const lay = (x: Nd, side: "a" | "b") => (transposed === side ? upload(oracle.transpose(x, -1, -2)).transpose(-1, -2) : upload(x));
+  const laid =
+    (x: Nd, side: "a" | "b") =>
+    (device: Device): Tensor =>
+      transposed === side ? upload(oracle.transpose(x, -1, -2), device).transpose(-1, -2) : upload(x, device);
+  const [layLeft, layRight] = [laid(left, "a"), laid(right, "b")];
   return agreement({
-    launch: () => lay(left, "a").matmul(lay(right, "b")),
+    launch: (device) => layLeft(device).matmul(layRight(device)),
     exact: () => oracle.matmul(left, right),
     bound: () => dotBound(a.at(-1)!, oracle.matmul(oracle.abs(left), oracle.abs(right))),
   });

@@ -10,7 +10,7 @@ export const uniformCheck: KernelCheck = {
   name: "random, uniform",
   cases: [
     agreement({
-      launch: () => rand([COUNT], { generator: new Generator(7, "doctor") }),
+      launch: (device) => rand([COUNT], { generator: new Generator(7, "doctor"), device }),
       exact: () => nd([COUNT], philoxUniforms(philoxKey(7, "doctor"), COUNT)),
       bound: () => 0,
     }),
@@ -23,7 +23,7 @@ export const normalCheck: KernelCheck = {
   name: "random, normal",
   cases: [
     agreement({
-      launch: () => randn([COUNT], { generator: new Generator(8) }),
+      launch: (device) => randn([COUNT], { generator: new Generator(8), device }),
       exact: () => nd([COUNT], philoxNormals(philoxKey(8), COUNT)),
       // The radius is within a few units in the last place, cosine and sine within 2⁻²³ of theirs.
       bound: (exact) => map(exact, (v) => 2 ** -21 + 2 ** -21 * Math.abs(v)),

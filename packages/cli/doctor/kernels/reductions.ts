@@ -11,21 +11,25 @@ export const reductionsCheck: KernelCheck = {
   name: "sums and maxima",
   cases: [
     agreement({
-      launch: () => upload(long).sum(),
+      launch: (device) => upload(long, device).sum(),
       exact: () => oracle.sum(long),
       bound: () => dotBound(long.data.length, oracle.sum(oracle.abs(long))),
     }),
     ...[0, 1].map((axis) =>
       agreement({
-        launch: () => upload(matrix).sum({ axis }),
+        launch: (device) => upload(matrix, device).sum({ axis }),
         exact: () => oracle.sum(matrix, { axis }),
         bound: () => dotBound(matrix.shape[axis]!, oracle.sum(oracle.abs(matrix), { axis })),
       }),
     ),
-    agreement({ launch: () => upload(whole).sum({ axis: 1 }), exact: () => oracle.sum(whole, { axis: 1 }), bound: () => 0 }),
-    agreement({ launch: () => upload(whole).argmax({ axis: 1 }), exact: () => oracle.argmax(whole, { axis: 1 }), bound: () => 0 }),
+    agreement({ launch: (device) => upload(whole, device).sum({ axis: 1 }), exact: () => oracle.sum(whole, { axis: 1 }), bound: () => 0 }),
     agreement({
-      launch: () => upload(matrix).square().mean({ axis: 1 }),
+      launch: (device) => upload(whole, device).argmax({ axis: 1 }),
+      exact: () => oracle.argmax(whole, { axis: 1 }),
+      bound: () => 0,
+    }),
+    agreement({
+      launch: (device) => upload(matrix, device).square().mean({ axis: 1 }),
       exact: () => oracle.mean(oracle.square(matrix), { axis: 1 }),
       bound: () => map(dotBound(131, oracle.sum(oracle.square(matrix), { axis: 1 })), (b) => (2 * b) / 130),
     }),

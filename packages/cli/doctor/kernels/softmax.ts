@@ -11,15 +11,19 @@ export const softmaxCheck: KernelCheck = {
   name: "softmax",
   cases: [
     ...[rows, sharp].map((x) =>
-      agreement({ launch: () => upload(x).softmax({ axis: -1 }), exact: () => oracle.softmax(x), bound: () => softmaxBound(x) }),
+      agreement({
+        launch: (device) => upload(x, device).softmax({ axis: -1 }),
+        exact: () => oracle.softmax(x),
+        bound: () => softmaxBound(x),
+      }),
     ),
     agreement({
-      launch: () => upload(columns).softmax({ axis: 0 }),
+      launch: (device) => upload(columns, device).softmax({ axis: 0 }),
       exact: () => oracle.softmax(columns, { axis: 0 }),
       bound: () => softmaxBound(columns, { axis: 0 }),
     }),
     agreement({
-      launch: () => upload(rows).logSoftmax({ axis: -1 }),
+      launch: (device) => upload(rows, device).logSoftmax({ axis: -1 }),
       exact: () => oracle.logSoftmax(rows),
       bound: () => logSoftmaxBound(rows),
     }),

@@ -9,8 +9,10 @@ export const sortingCheck: KernelCheck = {
   id: "sorting",
   name: "sort, top-k",
   cases: [
-    ...[short, long].map((x) => agreement({ launch: () => upload(x).sort().indices, exact: () => oracle.sort(x).indices, bound: () => 0 })),
-    agreement({ launch: () => upload(short).topk(5).values, exact: () => oracle.topk(short, 5).values, bound: () => 0 }),
-    agreement({ launch: () => upload(long).topk(40).indices, exact: () => oracle.topk(long, 40).indices, bound: () => 0 }),
+    ...[short, long].map((x) =>
+      agreement({ launch: (device) => upload(x, device).sort().indices, exact: () => oracle.sort(x).indices, bound: () => 0 }),
+    ),
+    agreement({ launch: (device) => upload(short, device).topk(5).values, exact: () => oracle.topk(short, 5).values, bound: () => 0 }),
+    agreement({ launch: (device) => upload(long, device).topk(40).indices, exact: () => oracle.topk(long, 40).indices, bound: () => 0 }),
   ],
 };
