@@ -16,14 +16,23 @@ const PAGE = "<!doctype html><meta charset=utf-8><title>Tests</title>";
  */
 export async function startChromium(executable, { modules, env }) {
   const files = await bundle(modules);
-  const browser = await launchChromium(executable);
+  // Calls at the same time get a browser each: all pages of one share a GPU process, whose main thread compiles every shader.
+  const first = await launchChromium(executable);
+  const browsers = [first];
+  const idle = [first];
   const server = await serve(files);
   const address = server.address();
   const origin = `http://localhost:${typeof address === "object" ? address?.port : address}`;
+  const takeBrowser = async () => {
+    const browser = idle.pop() ?? (await launchChromium(executable));
+    if (!browsers.includes(browser)) browsers.push(browser);
+    return browser;
+  };
   return {
-    name: `Chromium ${browser.version()}`,
+    name: `Chromium ${first.version()}`,
     url: (module) => `${origin}/${module.replace(/\.ts$/, ".js")}`,
     async call(url, name, ...args) {
+      const browser = await takeBrowser();
       // A page of its own for each call: what one leaves behind goes with it.
       const page = await browser.newPage();
       try {
@@ -37,10 +46,11 @@ export async function startChromium(executable, { modules, env }) {
         return await Promise.race([result, crash]);
       } finally {
         await page.close();
+        idle.push(browser);
       }
     },
     async close() {
-      await browser.close();
+      await Promise.all(browsers.map((browser) => browser.close()));
       server.close();
     },
   };

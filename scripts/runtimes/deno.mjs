@@ -1,7 +1,9 @@
 // Deno, whose WebGPU is wgpu with the shader compiler Naga: one that is installed, or the one in Deno's npm packages.
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { unpackPackage } from "../gpu/npm_package.mjs";
 import { processRuntime } from "./runtime.mjs";
 import { hasGlibc, installedTool, UnavailableError } from "./tool.mjs";
@@ -33,8 +35,9 @@ const FLAGS = ["run", "--quiet", "--allow-all", "--no-check", "--no-lock", "--no
  */
 export async function findDeno(env, { download }) {
   const folders = (env.PATH ?? "").split(delimiter).filter(Boolean);
-  const installed = folders.map((folder) => join(folder, PROGRAM)).find((path) => existsSync(path));
-  if (installed) return installed;
+  for (const path of folders.map((folder) => join(folder, PROGRAM))) {
+    if (existsSync(path) && (await isRecent(path))) return path;
+  }
   const machine = `${process.platform}-${process.arch}`;
   const name = PACKAGES.get(machine);
   if (!name || (process.platform === "linux" && !hasGlibc())) {
@@ -48,6 +51,20 @@ export async function findDeno(env, { download }) {
     unpack: (/** @type {string} */ folder) => unpackPackage(`${name}@${VERSION}`, folder, { files: [PROGRAM] }),
   };
   return installedTool(tool, { download });
+}
+
+/**
+ * Whether a program is a Deno that knows workspaces of npm packages and has WebGPU: 2 or later.
+ *
+ * @param {string} path
+ * @returns {Promise<boolean>}
+ */
+function isRecent(path) {
+  const answer = promisify(execFile)(path, ["--version"], { timeout: 20_000 });
+  return answer.then(
+    ({ stdout }) => Number(/^deno (\d+)\./.exec(stdout)?.[1]) >= 2,
+    () => false,
+  );
 }
 
 /**
