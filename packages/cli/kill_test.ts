@@ -4,6 +4,7 @@ import { createRng } from "@cursive/tensor";
 import { expect, it } from "vitest";
 import { decodeCheckpoint } from "./run/checkpoint.ts";
 import { isEvaluation, readMetrics } from "./run/metrics.ts";
+import { readEventFolder, scalarsOf } from "./tensorboard/testing/read_events.ts";
 import { lastStateHash, temporaryFolder } from "./testing/mini.ts";
 import { runCli, startCli } from "./testing/run_cli.ts";
 
@@ -60,6 +61,14 @@ it("loses nothing but the steps since the last checkpoint to kill -9 at 30 rando
   const rows = await measured("tiny-001");
   expect(rows).toEqual(await measured("tiny-002"));
   expect(rows.flatMap((row) => ("loss" in row && "step" in row ? [row.step] : []))).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
+
+  const scalars = (row: object, name: string): [number, number][] => {
+    const { step, [name]: value } = row as Record<string, number>;
+    return value === undefined ? [] : [[step!, Math.fround(value)]];
+  };
+  const events = readEventFolder(join(run, "tensorboard")); // throws at a torn record
+  expect(scalarsOf(events, "loss/train")).toEqual(rows.flatMap((row) => scalars(row, "loss")));
+  expect(scalarsOf(events, "loss/test_real")).toEqual(rows.flatMap((row) => scalars(row, "testLossReal")));
 }, 300_000);
 
 /** Starts the command line and kills it. @returns Its exit code, null where it was killed, and the last step it said it had saved. */
