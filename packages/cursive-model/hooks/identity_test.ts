@@ -96,7 +96,7 @@ describe("an identity hook on any site", () => {
           }
         }
       }),
-      runs(3),
+      runs(2),
     );
   });
 
