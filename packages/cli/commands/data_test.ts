@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeWords, readWordBank, writeWordBank } from "@cursive/cursive-model";
+import { makeWords, readWordBank, skipReasons, writeWordBank } from "@cursive/cursive-model";
 import { strToU8, zipSync } from "fflate";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openData } from "../run/data.ts";
@@ -114,6 +114,11 @@ describe("data import", () => {
     expect(report.files.map((account: { skipped: object[] }) => account.skipped.length)).toEqual([5, 1]);
     const kept = JSON.parse((await run("data", "import", bank, other, "--json", "--quiet", "--duplicates", "keep", "--repair")).stdout);
     expect(kept).toMatchObject({ words: 5, files: [{ repaired: 1 }, { repaired: 0 }] });
+  });
+
+  it("has every reason in docs/cli.md", () => {
+    const page = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
+    for (const reason of Object.keys(skipReasons)) expect(page).toMatch(new RegExp(`^\\| ${reason} +\\| \\S`, "m"));
   });
 
   it("names at most three words for a reason", async () => {

@@ -33,7 +33,7 @@ export async function openData(config: RunConfig): Promise<RunData> {
   try {
     return { dataset: makeDataset(words, config), hash: hashWords(words) };
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`${config.data.source}: ${error.message}`);
+    if (error instanceof RangeError) throw new UsageError(`${config.data.source}: ${error.message}${hint(error)}`);
     throw error;
   }
 }
@@ -61,6 +61,11 @@ export async function importedWords(path: string): Promise<Word[]> {
   try {
     return await readWordBank(await readFile(path));
   } catch (error) {
-    throw new UsageError(`Expected a word bank (zip or JSON) at ${path} but found: ${oneLine(error)}`);
+    throw new UsageError(`Expected a word bank (zip or JSON) at ${path} but found: ${oneLine(error)}${hint(error)}`);
   }
+}
+
+/** What to do where single words are wrong. */
+function hint(error: unknown): string {
+  return / in word \d+/.test(oneLine(error)) ? "; `data import` leaves such words out" : "";
 }

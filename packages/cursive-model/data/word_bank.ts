@@ -27,6 +27,9 @@ export const maxWordBankBytes: number = 128 * 2 ** 20;
 /** The fewest bytes that a list can have in a bank: `[0,0,1],`. A file with more lists than this allows is there to fill the memory. */
 const leastBytesPerList = 8;
 
+/** Fewer bytes than any word takes with its metadata: a long list of shorter entries is no bank. */
+const leastBytesPerWord = 40;
+
 /** Options of {@linkcode readWordBank}. */
 export interface ReadWordBankOptions {
   /** Which member of a zip to read. Default: the first `.json` that is not one of macOS's `__MACOSX` companions. */
@@ -115,6 +118,8 @@ function shown(value: unknown): string {
 function parseWords(bytes: Uint8Array, onSkip: ReadWordBankOptions["onSkip"]): Word[] {
   const records = parseJson(bytes);
   if (!Array.isArray(records)) throw new WordBankError(`Expected a list of words but found ${shown(records)}`);
+  if (records.length > 1000 && records.length * leastBytesPerWord > bytes.length)
+    throw new WordBankError(`Expected words with metadata and points but found ${records.length} entries in ${bytes.length} bytes`);
   const words: Word[] = [];
   for (const [index, record] of records.entries()) {
     try {

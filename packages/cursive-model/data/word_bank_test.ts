@@ -99,6 +99,15 @@ describe("readWordBank", () => {
     expect(zip.length).toBeLessThan(10_000);
   });
 
+  it("refuses a long list of anything but words without naming each", async () => {
+    const onSkip = vi.fn();
+    const bytes = strToU8(`[${"0,".repeat(2000)}0]`);
+    await expect(readWordBank(bytes, { onSkip })).rejects.toThrow(
+      "Expected words with metadata and points but found 2001 entries in 4003 bytes",
+    );
+    expect(onSkip).not.toHaveBeenCalled();
+  });
+
   it("refuses a zip that inflates beyond the limit, whatever size it declares", async () => {
     const zip = zipSync({ "bomb.json": new Uint8Array(2 ** 19) });
     await expect(readWordBank(zip, { maxBytes: 2 ** 17 })).rejects.toThrow(
