@@ -57,10 +57,19 @@ export type RunOutput<O> = O extends { readonly stopAtLayer: number }
   ? { readonly residual: Tensor }
   : { readonly logits: Tensor; readonly loss: O extends { readonly targets: Ids } ? Tensor : Tensor | null };
 
-/** What {@link Transformer.runWithCache} gives. */
+/** A run's output with its cache of GPU tensors or of host arrays. */
+type OutputWithCache<O, V extends Tensor | HostTensor> = RunOutput<O> & { readonly cache: ActivationCache<V> };
+
+/** What {@link Transformer.runWithCache} gives: a promise for the host, and possibly one where options leave the device open. */
 export type CachedRun<O> = O extends { readonly device: "cpu" }
-  ? Promise<RunOutput<O> & { readonly cache: ActivationCache<HostTensor> }>
-  : RunOutput<O> & { readonly cache: ActivationCache };
+  ? Promise<OutputWithCache<O, HostTensor>>
+  : O extends { readonly device?: infer D }
+    ? unknown extends D
+      ? OutputWithCache<O, Tensor>
+      : "cpu" extends D
+        ? OutputWithCache<O, Tensor> | Promise<OutputWithCache<O, HostTensor>>
+        : OutputWithCache<O, Tensor>
+    : OutputWithCache<O, Tensor>;
 
 /** What {@link Transformer.runWithHooks} gives. */
 export type HookedRun<O> = O extends { readonly stopAtLayer: number }
