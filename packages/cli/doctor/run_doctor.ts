@@ -8,6 +8,7 @@ import { checkMemory } from "./machine/memory.ts";
 import { checkNode } from "./machine/node.ts";
 import { checkPackageManager } from "./machine/package_manager.ts";
 import { checkProcessor } from "./machine/processor.ts";
+import { checkProgram } from "./machine/program.ts";
 import { type Report, reportOf } from "./report.ts";
 
 /** What {@link runDoctor} checks, and who hears of it. */
@@ -38,7 +39,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
     open.push(shown);
     findings.push(shown);
   };
-  for (const check of [checkNode, checkPackageManager, checkDependencies, checkProcessor, checkMemory]) emit(await check());
+  for (const check of [checkProgram, checkNode, checkPackageManager, checkDependencies, checkProcessor, checkMemory]) emit(await check());
   close();
   await gpu({ quick: options.quick, thorough: options.thorough }, { emit, progress });
   for (const finding of await checkDisk(options.runs)) emit(finding);

@@ -18,6 +18,8 @@ interface Stray {
   readonly pinned: string;
   /** Null where it is not installed. */
   readonly installed: string | null;
+  /** Whether commands need it, and not only who works on this repository. */
+  readonly isNeeded: boolean;
 }
 
 /** Whether everything that the workspace's manifests pin is installed, at that version: after a `git pull` it may not be. */
@@ -28,8 +30,8 @@ export async function checkDependencies(root: string = ROOT): Promise<Finding> {
   const checked = (await Promise.all(folders.map(pinnedOf))).flat();
   const strays = checked.filter(({ pinned, installed }) => installed !== pinned);
   if (strays.length === 0)
-    return { ...about, status: "ok", found: `${new Set(checked.map((d) => d.name)).size} packages, as pinned`, data: { strays } };
-  const missing = strays.filter(({ installed }) => installed === null);
+    return { ...about, status: "ok", found: `${new Set(checked.map(({ name }) => name)).size} packages, as pinned`, data: { strays } };
+  const missing = strays.filter(({ installed, isNeeded }) => installed === null && isNeeded);
   const list = strays.map(({ name, pinned, installed }) => `${name} ${installed ?? "is missing"} (pinned ${pinned})`);
   return { ...about, status: missing.length > 0 ? "fail" : "warn", found: list.join(", "), fix, data: { strays } };
 }
@@ -42,10 +44,14 @@ async function packageFolders(root: string): Promise<string[]> {
 /** What a folder's manifest pins to one version, and what is installed for it. */
 async function pinnedOf(folder: string): Promise<Stray[]> {
   const manifest = (await readJsonIfThere(join(folder, "package.json"))) as Manifest | undefined;
-  const wanted = Object.entries({ ...manifest?.dependencies, ...manifest?.devDependencies });
+  const { dependencies = {}, devDependencies = {} } = manifest ?? {};
+  const wanted = Object.entries({ ...devDependencies, ...dependencies });
   const pins = wanted.filter(([, version]) => /^\d+\.\d+\.\d+$/.test(version));
   return Promise.all(
-    pins.map(async ([name, pinned]) => ({ name, pinned, installed: await versionIn(join(folder, "node_modules", name)) })),
+    pins.map(async ([name, pinned]) => {
+      const installed = await versionIn(join(folder, "node_modules", name));
+      return { name, pinned, installed, isNeeded: name in dependencies };
+    }),
   );
 }
 

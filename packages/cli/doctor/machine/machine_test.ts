@@ -7,6 +7,7 @@ import { checkMemory } from "./memory.ts";
 import { checkNode } from "./node.ts";
 import { checkPackageManager } from "./package_manager.ts";
 import { checkProcessor } from "./processor.ts";
+import { checkProgram } from "./program.ts";
 
 describe("checkNode()", () => {
   it.each([
@@ -20,6 +21,12 @@ describe("checkNode()", () => {
     expect(finding.status).toBe(status);
     expect(finding.found).toContain(`${version} on linux x64`);
     expect(finding.fix !== undefined).toBe(status === "fail");
+  });
+});
+
+describe("checkProgram()", () => {
+  it("names version and commit", async () => {
+    expect(await checkProgram()).toMatchObject({ status: "ok", found: expect.stringMatching(/^\d+\.\d+\.\d+(, commit [0-9a-f]{10}.*)?$/) });
   });
 });
 
@@ -57,6 +64,14 @@ describe("checkDependencies()", () => {
     const fix = "npx --yes pnpm@10.34.8 install";
     expect(await check({ outer: "1.2.2", inner: "4.5.6" })).toMatchObject({ status: "warn", found: "outer 1.2.2 (pinned 1.2.3)", fix });
     expect(await check({ outer: "1.2.3" })).toMatchObject({ status: "fail", found: "inner is missing (pinned 4.5.6)", fix });
+  });
+
+  it("warns where only tools for working on the repository are missing", async () => {
+    expect(await check({ inner: "4.5.6" })).toMatchObject({
+      status: "warn",
+      found: "outer is missing (pinned 1.2.3)",
+      fix: expect.any(String),
+    });
   });
 
   it("is content with this workspace", async () => {
