@@ -155,7 +155,7 @@ export class Transformer extends Module<
    *
    * @example
    * ```ts
-   * const { logits, cache } = model.runWithCache(tokens, context, { namesFilter: "blocks.*.hook_resid_post" });
+   * const { logits, cache } = model.runWithCache(tokens, context, { namesFilter: "blocks.*.hook_pattern" });
    * const pattern = await cache.get("pattern", 2, "cross_attn").data();
    * ```
    * @throws HookError for an unknown name. @throws CacheBudgetError, before anything runs, if the cache would take more than `budget`.

@@ -215,6 +215,22 @@ describe("a scope of hooks", () => {
     expect(await (await run()).data()).toEqual(plain);
   });
 
+  it("reaches into a step that was captured before, on every site, and leaves it as it was", async () => {
+    const step = () => model.forward(tokens, context).logits;
+    const run = capture(step);
+    const read = async () => [...(await (await run()).data())];
+    const plain = await read();
+    for (const { name, layer } of model.hookSites.sites) {
+      if (layer === 0 || layer === 1) continue;
+      const scope = model.hooks({ fwdHooks: [[name, (x) => x.mul(1.5)]] });
+      const [within, eager] = [await read(), [...(await step().data())]];
+      scope.dispose();
+      expect(within, name).toEqual(eager);
+      expect(within, name).not.toEqual(plain);
+    }
+    expect(await read()).toEqual(plain);
+  });
+
   it("ends when its block throws", () => {
     const broken = (): void => {
       using _scope = model.hooks(zero);
