@@ -36,7 +36,7 @@ export function liveCommands(steps: readonly PlanStep[], isLasting: (index: numb
 /**
  * Assigns temporaries to slots by a linear scan: a slot is free again after the last command that touches its temporary. A command's
  * results never share a slot with its operands, for WebGPU forbids one buffer bound for reading and writing at once. Prefers the smallest
- * free slot that fits, else grows the largest free one.
+ * free slot that fits, else grows the largest free one; but a small temporary does not take a large slot, which it might hold for long.
  */
 export function planMemory(steps: readonly PlanStep[], bytesOf: (id: number) => number): MemoryPlan {
   const last = new Map<number, number>();
@@ -61,10 +61,16 @@ export function planMemory(steps: readonly PlanStep[], bytesOf: (id: number) => 
   return { slotOf, slotBytes };
 }
 
+/** Slots up to this may go to anybody. */
+const SMALL_SLOT = 64 << 10;
+/** How many times its size a temporary's slot may have. */
+const MOST_WASTE = 16;
+
 function bestFit(free: readonly number[], { slotBytes, bytes }: { slotBytes: readonly number[]; bytes: number }): number | undefined {
   let best: number | undefined;
   for (const slot of free) {
     const size = slotBytes[slot]!;
+    if (size > Math.max(SMALL_SLOT, MOST_WASTE * bytes)) continue;
     const bestSize = best === undefined ? -1 : slotBytes[best]!;
     const better = size >= bytes ? bestSize < bytes || size < bestSize : bestSize < bytes && size > bestSize;
     if (best === undefined || better) best = slot;
