@@ -1,6 +1,7 @@
 import uPlot from "uplot";
 import type { Curve, CurveKind } from "./curves.ts";
 import { decimals, duration, shortNumber } from "./format.ts";
+import { logLabels, logSplits } from "./log_axis.ts";
 import type { Theme } from "./theme.ts";
 import type { View } from "./view.ts";
 
@@ -60,12 +61,12 @@ export function drawChart(options: ChartOptions): uPlot {
         points: { size: (_, series) => (told.has(curves[series - 1]!.kind) ? 7 : 0) },
       },
       scales: {
-        x: { time: false, distr: view.logX ? 3 : 1 },
+        x: { time: false, distr: view.logX ? 3 : 1, range: (_, min, max) => [min, max] },
         y: { distr: isLog ? 3 : 1, range: (self, min, max) => (isRobust ? robustRange(self, curves) : paddedRange({ min, max }, isLog)) },
       },
       axes: [
-        axis(theme, { size: 32, incrs: view.x === "time" ? seconds : undefined, label: view.x === "time" ? duration : shortNumber }),
-        axis(theme, { size: 52, label: shortNumber }),
+        axis(theme, { size: 32, isLog: view.logX, ...(view.x === "time" ? { incrs: seconds, label: duration } : { label: shortNumber }) }),
+        axis(theme, { size: 52, isLog, label: shortNumber }),
       ],
       series: [{}, ...curves.map((curve) => seriesOf(curve, theme))],
       bands: curves.flatMap(({ kind, colour }, i) =>
@@ -132,7 +133,10 @@ function seriesOf({ kind, colour, y }: Curve, theme: () => Theme): uPlot.Series 
   return { stroke, width: widths[kind], dash: dashes[kind], spanGaps: true, points };
 }
 
-function axis(theme: () => Theme, about: { size: number; incrs?: number[] | undefined; label: (value: number) => string }): uPlot.Axis {
+function axis(
+  theme: () => Theme,
+  about: { readonly size: number; readonly isLog: boolean; readonly incrs?: number[]; readonly label: (value: number) => string },
+): uPlot.Axis {
   const grid = { stroke: () => theme().grid, width: 1 };
   return {
     stroke: () => theme().text,
@@ -141,8 +145,15 @@ function axis(theme: () => Theme, about: { size: number; incrs?: number[] | unde
     grid,
     ticks: { ...grid, size: 4 },
     ...(about.incrs && { incrs: about.incrs }),
+    ...(about.isLog && { splits: (_, __, min, max) => logSplits(min, max), filter: logFilter }),
     values: (_, splits) => splits.map((value) => (value === null ? "" : about.label(value))),
   };
+}
+
+/** Labels of a logarithmic axis, as many as there is room for: the first axis is horizontal. */
+function logFilter(chart: uPlot, splits: number[], axis: number): (number | null)[] {
+  const [scale, room] = axis === 0 ? (["x", 44] as const) : (["y", 22] as const);
+  return logLabels(splits, { room, place: (value) => chart.valToPos(value, scale) });
 }
 
 function paddedRange({ min, max }: Range, isLog: boolean): [number, number] {

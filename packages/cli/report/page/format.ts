@@ -8,8 +8,9 @@ export function shortNumber(value: number): string {
   return size < 1e-3 ? value.toExponential().replace(/(\.\d\d)\d*/, "$1") : String(Number(value.toPrecision(3)));
 }
 
-/** `0:45`, `12:03`, `1:02:03`. */
+/** `0.7 s`, `0:45`, `12:03`, `1:02:03`. */
 export function duration(seconds: number): string {
+  if (seconds > 0 && seconds < 1) return `${Number(seconds.toPrecision(2))} s`;
   const whole = Math.floor(seconds);
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (n: number): string => String(n).padStart(2, "0");
