@@ -65,6 +65,22 @@ describe("planMemory()", () => {
     expect(planMemory(chain, () => 64).slotBytes).toEqual([64, 64]);
   });
 
+  it("gives a small temporary that lives long no large slot", () => {
+    const [large, small] = [1 << 20, 16];
+    const bytes = [large, small, large, large];
+    const steps = [
+      { reads: [], writes: [0] },
+      { reads: [0], writes: [] },
+      { reads: [], writes: [1] },
+      { reads: [], writes: [2] },
+      { reads: [2], writes: [] },
+      { reads: [], writes: [3] },
+      { reads: [3, 1], writes: [] },
+    ];
+    const { slotBytes } = planMemory(steps, (id) => bytes[id]!);
+    expect(slotBytes.toSorted((a, b) => a - b)).toEqual([small, large]);
+  });
+
   it("is caught by this test when slots are freed one step early", () => {
     const steps: PlanStep[] = [
       { reads: [], writes: [0] },
