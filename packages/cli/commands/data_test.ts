@@ -28,6 +28,15 @@ const record = (changes: { metadata?: object; points?: unknown } = {}): object =
   ],
 });
 
+describe("data", () => {
+  it("teaches by examples in the help of every subcommand", async () => {
+    for (const name of ["make", "import", "stats", "preview"]) {
+      expect((await run("data", name, "--help")).stdout).toContain(`Examples:\n  pnpm cli data ${name}`);
+    }
+    expect((await run("data", "--help")).stdout).toContain("Examples:\n  pnpm cli data make");
+  });
+});
+
 describe("data make", () => {
   const make = (...args: string[]) => run("data", "make", "--count", "12", "--characters", "abc", "--letters", "2,3", ...args);
 

@@ -12,6 +12,7 @@ import { describeModel, type FoundModel, findModel } from "../run/find_model.ts"
 import { listenForInterrupt } from "../run/interrupt.ts";
 import { isEvaluation, readMetrics } from "../run/metrics.ts";
 import { Output } from "../terminal/output.ts";
+import { clock } from "../terminal/progress.ts";
 import { grid, table } from "../terminal/table.ts";
 
 interface EvalFlags extends ConfigFlags {
@@ -87,7 +88,7 @@ async function evaluate(flags: EvalFlags, output: Output): Promise<void> {
   output.say(
     `data     ${config.data.source}: ${words} ${flags.split === "test" ? "held-out words" : "words trained on"}, ${batches} batches of ${batchSize}`,
   );
-  const interruption = listenForInterrupt(() => {});
+  const interruption = listenForInterrupt(() => output.warn("stopping after the sequences under way; once more leaves at once"));
   const began = performance.now();
   const evaluation = await evaluateModel(loaded.model, {
     dataset: data.dataset,
@@ -97,7 +98,10 @@ async function evaluate(flags: EvalFlags, output: Output): Promise<void> {
     pieceSize: config.training.batchSize,
     ablation: flags.ablation,
     signal: interruption.signal,
-    onSequence: (done, total) => output.progress(`evaluating ${done}/${total} sequences`),
+    onSequence: (done, total) => {
+      const left = ((performance.now() - began) / done / 1000) * (total - done);
+      output.progress(`evaluating ${done}/${total} sequences, ${clock(left)} left`);
+    },
   }).finally(() => {
     output.endProgress();
     interruption.stop();

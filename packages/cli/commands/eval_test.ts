@@ -109,10 +109,17 @@ describe("eval", () => {
     expect((await evaluate(...others)).stderr).toContain("Expected the words that mini-001 was trained on but found others");
   });
 
+  it("teaches by examples", async () => {
+    expect((await runInProcess("eval", "--help")).stdout).toContain("Examples:\n  pnpm cli eval");
+  });
+
   it("stops at Ctrl-C", async () => {
     const cli = startCli(["eval", "--runs", join(parent.path, "runs"), "--batches", "100000"]);
     await new Promise<void>((resolve) => cli.onLine((line) => line.startsWith("evaluating") && resolve()));
     cli.process.kill("SIGINT");
-    expect(await cli.ended).toMatchObject({ code: 130, stderr: "interrupted\n" });
+    expect(await cli.ended).toMatchObject({
+      code: 130,
+      stderr: "stopping after the sequences under way; once more leaves at once\ninterrupted\n",
+    });
   });
 });

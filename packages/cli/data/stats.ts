@@ -8,13 +8,10 @@ import {
   StrokeTokenizer,
   strokeBins,
   type TokenStats,
-  type Word,
-  type WordDataset,
   type WordStats,
 } from "@cursive/cursive-model";
 import type { RunConfig } from "../config/run_config.ts";
-import { augmentations, openData, openWords } from "../run/data.ts";
-import { hashWords } from "../run/environment.ts";
+import { augmentations, openData, type RunData } from "../run/data.ts";
 import type { Output } from "../terminal/output.ts";
 import { grid, table } from "../terminal/table.ts";
 import { configOfSource, type SourceFlags } from "./source.ts";
@@ -42,23 +39,21 @@ interface Stats extends WordStats {
 /** `data stats`: describes words and what a configuration makes of them. */
 export async function stats(flags: StatsFlags, output: Output): Promise<void> {
   const config = await configOfSource(flags);
-  const words = await openWords(config);
-  const { dataset } = await openData(config);
-  const found = collect({ words, dataset, config, count: flags.examples });
+  const found = collect(await openData(config), { config, count: flags.examples });
   output.result({ ...found, config: config.data }, describe(found, config));
 }
 
-function collect(about: { words: readonly Word[]; dataset: WordDataset; config: RunConfig; count: number }): Stats {
-  const { words, dataset, config, count } = about;
+function collect({ dataset, hash }: RunData, { config, count }: { config: RunConfig; count: number }): Stats {
+  const { train, test } = dataset.words;
+  const words = [...train, ...test];
   const { seed, data } = config;
   const tokens = (bins: StrokeBinsName, augmentation: AugmentationName): TokenStats =>
     describeTokens(words, { tokenizer: new StrokeTokenizer({ bins }), augment: augmentations[augmentation], seed });
-  const { train, test } = dataset.words;
   const trained = new Set(train.map(({ text }) => text));
   const textsInBoth = new Set(test.map(({ text }) => text).filter((text) => trained.has(text))).size;
   return {
     source: data.source,
-    hash: hashWords(words),
+    hash,
     ...describeWords(words),
     split: { train: train.length, test: test.length, textsInBoth, seed },
     augmentations: byName(Object.keys(augmentations) as AugmentationName[], (name) => tokens(data.bins, name)),
