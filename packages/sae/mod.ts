@@ -33,6 +33,7 @@ export { isResumable, type Json, joinSnapshots, partOf, type Resumable, readSnap
 export { LatentActivity } from "./train/activity.ts";
 export { geometricMedian, meanNorm, meanRow } from "./train/center.ts";
 export { foldDecoderNorm, foldScale } from "./train/fold.ts";
+export type { MemberStep, TrainedMember } from "./train/member.ts";
 export type { SaeMember, SaeTrainOptions } from "./train/options.ts";
 export { type Candidates, type ResampleOptions, resampleLatents } from "./train/resample.ts";
 export { SaeAdam } from "./train/sae_adam.ts";

@@ -126,6 +126,11 @@ export abstract class SparseAutoencoder<C extends SaeCommonConfig = SaeCommonCon
    */
   afterStep(_outputs: readonly Pick<SaeOutput, "threshold">[]): void {}
 
+  /** Whether there is a loss that brings dead latents back: only then a step is told which those are. */
+  get looksAfterDead(): boolean {
+    return false;
+  }
+
   /** Tensors that are part of the state without being trained, by name. */
   buffers(): Readonly<Record<string, Tensor>> {
     return {};

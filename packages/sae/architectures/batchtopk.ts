@@ -63,6 +63,10 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
     });
   }
 
+  override get looksAfterDead(): boolean {
+    return this.config.auxCoefficient !== 0;
+  }
+
   override coefficients(): readonly Coefficient[] {
     return [auxCoefficient(this.config)];
   }
@@ -83,7 +87,7 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
   /** The losses and, where there are dead latents to look after, AuxK with them. */
   protected withAux(terms: SaeTerms, { x, preActivations, step }: { x: Tensor; preActivations: Tensor; step: TermsInput }): SaeTerms {
     const { kAux, auxCoefficient } = this.config;
-    if (!step.dead || auxCoefficient === 0) return terms;
+    if (!step.dead || !this.looksAfterDead) return terms;
     const { reconstruction } = terms;
     const aux = auxLoss({ x, reconstruction, preActivations, W_dec: this.W_dec, dead: step.dead, kAux, rows: step.rows });
     return { ...terms, losses: { ...terms.losses, aux: aux.mul(auxCoefficient) } };

@@ -130,7 +130,7 @@ export class JumpReluSae extends SparseAutoencoder<Required<JumpReluConfig>> {
     const norms = this.W_dec.norm({ axis: 1 }); // (F)
     const active = sparsity === "tanh" ? features.mul(norms.mul(tanhScale)).tanh().sum() : stepAbove(z, this.threshold, this.config).sum();
     const l0 = this.weighted(active, l0Coefficient / step.rows, step);
-    if (!step.dead || preActCoefficient === 0) return { losses: { l2, l0 }, reconstruction, features };
+    if (!step.dead || !this.looksAfterDead) return { losses: { l2, l0 }, reconstruction, features };
     const missing = this.threshold.sub(z).relu().sum({ axis: 0 }); // (F)
     const preAct = missing
       .mul(where(step.dead, norms, 0))
@@ -142,6 +142,10 @@ export class JumpReluSae extends SparseAutoencoder<Required<JumpReluConfig>> {
   /** Holds the thresholds at 0 or above. */
   override afterStep(): void {
     noGrad(() => this.threshold.copyFrom(this.threshold.detach().relu()));
+  }
+
+  override get looksAfterDead(): boolean {
+    return this.config.preActCoefficient !== 0;
   }
 
   override coefficients(): readonly Coefficient[] {

@@ -38,9 +38,13 @@ export class TopKSae extends SparseAutoencoder<Required<TopKConfig>> {
     const features = keepTopk(preActivations, k, { above: 0 });
     const reconstruction = this.decode(features);
     const l2 = this.squaredError(reconstruction, x, step);
-    if (!step.dead || auxCoefficient === 0) return { losses: { l2 }, reconstruction, features };
+    if (!step.dead || !this.looksAfterDead) return { losses: { l2 }, reconstruction, features };
     const aux = auxLoss({ x, reconstruction, preActivations, W_dec: this.W_dec, dead: step.dead, kAux, rows: step.rows });
     return { losses: { l2, aux: aux.mul(auxCoefficient) }, reconstruction, features };
+  }
+
+  override get looksAfterDead(): boolean {
+    return this.config.auxCoefficient !== 0;
   }
 
   override coefficients(): readonly Coefficient[] {

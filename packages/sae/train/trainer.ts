@@ -191,18 +191,26 @@ export class SaeTrainer {
     return joinSnapshots(parts);
   }
 
-  /** Goes back to a state, so that training goes on bit for bit as it would have. @throws TensorError if it belongs to other members. */
+  /** Goes back to a state, so that training goes on bit for bit as it would have. @throws TensorError if it belongs to other members or another stream. */
   async restore(state: Snapshot): Promise<void> {
     const { values } = partOf(state, "trainer");
     const members = partOf(state, "members");
     const parts = this.members.map((member) => [member, partOf(members, member.name)] as const);
+    if ("stream" in state.values) {
+      if (!isResumable(this.#stream)) throw new TensorError("Expected a stream that can be resumed but found one without restore()");
+      await this.#stream.restore(partOf(state, "stream"));
+    }
     for (const [member, part] of parts) member.restore(part);
     this.#step = Number(values.step);
     this.#rows = Number(values.rows);
     this.#withDead = Boolean(values.withDead);
     this.#scale = values.scale === null ? undefined : Number(values.scale);
     this.#scaleTensor.fill(this.scale);
-    if (isResumable(this.#stream) && "stream" in state.values) await this.#stream.restore(partOf(state, "stream"));
+  }
+
+  /** Frees the memory of the captured steps; the autoencoders stay. */
+  destroy(): void {
+    for (const step of Object.values(this.#steps)) step.destroy();
   }
 
   /** The step as captured: all members, one after another. */
@@ -290,8 +298,8 @@ export class SaeTrainer {
   }
 
   async #anyDead(): Promise<boolean> {
-    for (const { activity } of this.members) {
-      if (await activity.dead(this.#options.deadAfterRows).any().item()) return true;
+    for (const { sae, activity } of this.members) {
+      if (sae.looksAfterDead && (await activity.dead(this.#options.deadAfterRows).any().item())) return true;
     }
     return false;
   }

@@ -2,6 +2,7 @@ import { type Device, type HostTensor, openDevice, type StateDict, tensor } from
 import { epsilon, expectClose, seededValues } from "@cursive/tensor/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSae, type SaeConfig } from "../create_sae.ts";
+import { ArrayStream } from "../data/array_stream.ts";
 import { MixingBuffer } from "../data/mixing_buffer.ts";
 import type { SparseAutoencoder } from "../sae.ts";
 import { partOf, readSnapshot, type Snapshot, writeSnapshot } from "../snapshot.ts";
@@ -42,6 +43,8 @@ async function runTo(trainer: SaeTrainer, until: number): Promise<SaeStepReport[
   for await (const report of trainer.run({ until })) reports.push(report);
   return reports;
 }
+
+const numbers: HostTensor = { shape: [40, sizes.dIn], dtype: "f32", data: Float32Array.from(seededValues(1, [40, sizes.dIn]).data) };
 
 const bits = (state: Snapshot): string[] => [...state.tensors].map(([name, { data }]) => `${name} ${Array.from(data).join()}`).sort();
 const normsOf = async (sae: SparseAutoencoder): Promise<number[]> => Array.from(await sae.decoderNorms().data());
@@ -182,6 +185,14 @@ describe("SaeTrainer", () => {
     expect(rest.map(withoutTime)).toEqual(wanted.slice(7).map(withoutTime));
     expect(bits(await second.state())).toEqual(bits(await straight.state()));
     expect((await second.state()).values).toEqual((await straight.state()).values);
+  });
+
+  it("refuses the state of a stream that it cannot set, and of other members", async () => {
+    const stream = new ArrayStream(numbers, { groupsPerBatch: 8 });
+    const state = await trainerOf(make(variants[0]!), { stream }).state();
+    await expect(trainerOf(make(variants[0]!)).restore(state)).rejects.toThrow("Expected a stream that can be resumed");
+    const other = trainerOf(make(variants[2]!), { stream: new ArrayStream(numbers, { groupsPerBatch: 8 }) });
+    await expect(other.restore({ ...state, values: { ...state.values, members: {} } })).rejects.toThrow("Expected a state with 'sae'");
   });
 
   it("warms up and decays the rate, and warms up the sparsity", async () => {
