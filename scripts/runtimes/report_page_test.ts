@@ -34,10 +34,10 @@ async function open(
   const entries = (await listRuns(folder.path)).filter(({ name }) => names.includes(name));
   const path = join(folder.path, `${names.join("+")}.html`);
   await writeReport(path, await Promise.all(entries.map(readRunForReport)));
+  // Without a locale the browser may name a language of the system's that it does not know itself.
   const page = await browser!.newPage({
     viewport: { width: view.width, height: 900 },
     colorScheme: view.colorScheme ?? "light",
-    locale: "en-US",
   });
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(String(error)));

@@ -1,3 +1,4 @@
+import "./language.ts";
 import type uPlot from "uplot";
 import type { ReportData } from "../report_data.ts";
 import { type ChartOptions, drawChart, moveByKey, type Range } from "./chart.ts";
