@@ -108,7 +108,6 @@ function addPreview(data: Command): void {
     .description("Draw words as an SVG sheet and a PNG: their ink, what is left of it as tokens, and how training varies it.")
     .argument("[source]", "a word bank, or cursive for the built-in hand (default: what the configuration says)");
   addSourceOptions(command)
-    .option("--bins <bins>", "stroke bins, how finely ink is cut into tokens", (given) => fromText("data.bins", { given, from: "--bins" }))
     .option("--augmented [n]", "draw so many variants of each word too, as training sees them (3 without a number)", wholeNumber)
     .option("--words <n>", "how many words", wholeNumber, 12)
     .option("--only <characters>", "words that are made of these characters alone")
@@ -133,7 +132,7 @@ function addSourceOptions(command: Command): Command {
   command
     .option("--run <run>", "a run's data: a name, a number, a folder, or last")
     .option("--runs <folder>", "where run folders are", "runs");
-  return addConfigOptions(command, {});
+  return addConfigOptions(command, { "--bins": true });
 }
 
 /** The positional source stands for `--data`. */

@@ -183,11 +183,11 @@ describe("data stats", () => {
     expect(Object.keys(found.tokenizers)).toEqual(["polar-151", "polar-220-word", "polar-73"]);
     expect(found.examples.train).toMatchObject({ examples: 20, cutText: 0 });
     expect(found.examples.train.cutInk).toBeGreaterThan(0);
-    const text = (await run("data", "stats", bank, "--examples", "20")).stdout;
+    const text = (await run("data", "stats", bank, "--examples", "20", "--bins", "polar-220-word")).stdout;
     expect(text).toContain(`hash     ${hashWords(words)}`);
     expect(text).toMatch(/^points a word +\d+ +\d+ +\d+ +\d+ +\d+$/m);
     expect(text).toMatch(/^2 +\d+ +█+$/m);
-    expect(text).toMatch(/^polar-73 +171 +\d+ +\d\.\d{3} +\d\.\d{3} +as configured$/m);
+    expect(text).toMatch(/^polar-220-word +525 +\d+ +\d\.\d{3} +\d\.\d{3} +as configured$/m);
   });
 
   it("describes a run's data", async () => {

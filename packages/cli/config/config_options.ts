@@ -17,6 +17,12 @@ export interface ConfigFlags {
 /** Flags that stand for a `--set`. */
 const shorthands = [
   { flag: "--data", hint: "<file>", path: "data.source", help: "train on a word bank (zip or JSON) instead of the built-in cursive" },
+  {
+    flag: "--bins",
+    hint: "<bins>",
+    path: "data.bins",
+    help: "stroke bins: polar-151 and polar-220-word are the PyTorch original's two, polar-73 is coarser",
+  },
   { flag: "--steps", hint: "<n>", path: "steps" },
   { flag: "--batch-size", hint: "<n>", path: "training.batchSize" },
   { flag: "--lr", hint: "<rate>", path: "training.lr" },
@@ -29,8 +35,11 @@ const captured = { "data.maxLength": 256, "data.contextLength": 16 } as const;
 /** A flag that stands for a `--set`. */
 export type Shorthand = (typeof shorthands)[number]["flag"];
 
-/** Adds the options by which a command's configuration is chosen and changed. `only`: the shorthands that the command has a use for, with their help. */
-export function addConfigOptions(command: Command, only?: Readonly<Partial<Record<Shorthand, string>>>): Command {
+/**
+ * Adds the options by which a command's configuration is chosen and changed.
+ * @param only The shorthands that the command has a use for, with their help, or true for the usual one. Default: all.
+ */
+export function addConfigOptions(command: Command, only?: Readonly<Partial<Record<Shorthand, string | true>>>): Command {
   command
     .addOption(new Option("--preset <name>", 'where the configuration starts (default: "tiny")').choices(Object.keys(presets)))
     .option("--config <file>", "a JSON file with values that differ from the preset's")
@@ -40,7 +49,8 @@ export function addConfigOptions(command: Command, only?: Readonly<Partial<Recor
     ]);
   for (const { flag, hint, path, ...about } of shorthands) {
     if (only && !(flag in only)) continue;
-    const help = only?.[flag] ?? ("help" in about ? about.help : fieldAt(path)!.doc);
+    const own = only?.[flag];
+    const help = typeof own === "string" ? own : "help" in about ? about.help : fieldAt(path)!.doc;
     command.option(`${flag} ${hint}`, help, (given) => asArgument(() => fromText(path, { given, from: flag })));
   }
   return command;

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import { augment, drawAugmentation, type InkSheetItem, inkSheet, type Point, StrokeTokenizer, type Word } from "@cursive/cursive-model";
 import { createRng } from "@cursive/tensor";
-import type { Override } from "../config/overrides.ts";
 import type { RunConfig } from "../config/run_config.ts";
 import { explainFailure, UsageError } from "../errors.ts";
 import { svgToPng } from "../ink/png.ts";
@@ -12,7 +11,6 @@ import { configOfSource, type SourceFlags } from "./source.ts";
 
 /** Options of `data preview`. */
 export interface PreviewFlags extends SourceFlags {
-  readonly bins?: Override;
   /** `true` stands for {@link VARIANTS}. */
   readonly augmented?: number | true;
   readonly words: number;
@@ -28,8 +26,8 @@ const VARIANTS = 3;
 
 /** `data preview`: draws words, what is left of them as tokens, and their variants. */
 export async function preview(flags: PreviewFlags, output: Output): Promise<void> {
-  const { bins, seed, ...rest } = flags; // this seed chooses what is shown; the configuration's makes the words
-  const config = await configOfSource(bins ? { ...rest, set: [...(flags.set ?? []), `data.bins=${bins.value}`] } : rest);
+  const { seed, ...rest } = flags; // it chooses what is shown; the configuration's makes the words
+  const config = await configOfSource(rest);
   const words = chooseWords(await openWords(config), flags);
   const variants = flags.augmented === true ? VARIANTS : (flags.augmented ?? 0);
   if (variants > 0 && config.data.augmentation === "none")
