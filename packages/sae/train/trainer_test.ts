@@ -119,6 +119,19 @@ describe("SaeTrainer", () => {
       expectClose(await chunked.getParameter(name).data(), Array.from(await parameter.data()), 1e-4);
   });
 
+  it("never has the whole batch's features at once in chunks, nor more for more chunks", async () => {
+    const bytesOf = async (batchRows: number): Promise<number> => {
+      const trainer = trainerOf(make(variants[1]!), { chunkRows: 256 });
+      const { bytes } = await trainer.prepare({ batchRows });
+      trainer.destroy();
+      return bytes - 4 * batchRows * sizes.dIn; // without the batch itself
+    };
+    const [few, many] = [await bytesOf(2048), await bytesOf(8192)];
+    expect(many).toBeLessThan(4 * 8192 * sizes.dSae);
+    // Every launch has 256 bytes of parameters; at these small sizes that is what grows.
+    expect(many - few).toBeLessThan(0.5 * 4 * (8192 - 2048) * sizes.dSae);
+  });
+
   it("takes a last chunk that is smaller", async () => {
     const [whole, chunked] = [make(variants[0]!), make(variants[0]!)];
     const [a] = await runTo(trainerOf(whole), 1);
@@ -185,6 +198,13 @@ describe("SaeTrainer", () => {
     expect(rest.map(withoutTime)).toEqual(wanted.slice(7).map(withoutTime));
     expect(bits(await second.state())).toEqual(bits(await straight.state()));
     expect((await second.state()).values).toEqual((await straight.state()).values);
+  });
+
+  it("holds a JumpReLU's thresholds at 0 or above, whatever the step", async () => {
+    const sae = make({ architecture: "jumprelu", sparsity: "step", l0Coefficient: 0, initialThreshold: 0.05, bandwidth: 0.5 });
+    await runTo(trainerOf(sae, { lr: 0.5 }), 3);
+    const thresholds = Array.from(await sae.getParameter("threshold").data());
+    expect(Math.min(...thresholds)).toBe(0);
   });
 
   it("refuses the state of a stream that it cannot set, and of other members", async () => {
