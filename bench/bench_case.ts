@@ -134,7 +134,7 @@ class Entry implements Contestant {
     });
   }
 
-  /** JavaScript's share of a step, on Dawn's null backend. */
+  /** The host's share of a step, on Dawn's null backend. */
   async measureHost(): Promise<void> {
     if (!this.entrant.isOnWebGpu) return;
     try {

@@ -65,7 +65,7 @@ export class EngineProcess {
     return reply.steps;
   }
 
-  /** Microseconds the host takes to start a step. @throws Unable if that fails or takes longer. */
+  /** Microseconds of processor time that the host takes to start a step. @throws Unable if that fails or takes longer. */
   async host(rounds: number, limit: { readonly seconds: number }): Promise<number> {
     const reply = await this.#ask({ do: "host", rounds }, limit);
     if (!("host" in reply)) throw new Unable(`Expected to hear of the host's time but found ${JSON.stringify(reply)}`);

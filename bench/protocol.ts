@@ -44,7 +44,7 @@ export interface Counted {
 export type Reply =
   | { readonly ready: Ready }
   | { readonly steps: Steps }
-  /** Microseconds that JavaScript takes to start a step: the median of rounds. */
+  /** Processor time that starting a step takes: the median of rounds. */
   | { readonly host: { readonly microseconds: number } }
   | { readonly failed: string };
 

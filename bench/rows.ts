@@ -25,7 +25,7 @@ export interface Row {
   /** Buffers and bind groups created in a step. */
   readonly buffers: number | null;
   readonly bindGroups: number | null;
-  /** JavaScript's time for a step, on Dawn's null backend. */
+  /** Processor time that the host takes for a step, on Dawn's null backend. */
   readonly hostMicroseconds: number | null;
   /** From process start to the first finished step, with an empty shader cache and with the one which that left. */
   readonly startColdMilliseconds: number | null;
