@@ -31,11 +31,11 @@ const examples = `
 Exit code 0 if all is well or there are warnings only, 1 if anything fails. Needs no network and leaves nothing behind.
 
 Examples:
-  pnpm cli doctor                       everything, in some seconds
-  pnpm cli doctor --quick               without timing
-  pnpm cli doctor --runs /data/runs     with the disk that runs will go to
-  pnpm cli doctor > report.txt          a report to show to others: plain text, your home folder as ~
-  pnpm cli doctor --json | jq '.findings[] | select(.status != "ok")'`;
+  pnpm cli doctor                          everything, in some seconds
+  pnpm cli doctor --quick                  without timing
+  pnpm cli doctor --runs /data/runs        with the disk that runs will go to
+  pnpm --silent cli doctor > report.txt    a report to show to others: plain text, your home folder as ~
+  pnpm --silent cli doctor --json | jq '.findings[] | select(.status != "ok")'`;
 
 async function diagnose(flags: DoctorFlags): Promise<void> {
   const output = new Output(flags);
