@@ -56,7 +56,7 @@ function leftOut(families: readonly Family[], patience: number): Finding {
     id: "arithmetic.left-out",
     name: "other kernels",
     status: "skip",
-    found: `${families.join(" and ")}: left out, as their shaders were not compiled within ${patience / 1000} s; --thorough waits for them`,
+    found: `${families.join(" and ")}: not all compared, as their shaders were not compiled within ${patience / 1000} s; --thorough waits for them`,
     data: { leftOut: families },
   };
 }

@@ -82,7 +82,7 @@ describe("renderVerdict()", () => {
                               the same bits again; the worst at 25 % of its bound
                               (matmul, panel)
       Is it fast?             yes, for a processor: a training step of tiny takes 120
-                              ms, all of them 06:00; a GPU would be much faster
+                              ms, all 3000 of them 06:00; a GPU would be much faster
 
       5 ok, 1 note, 0 warnings, 0 failures, 1 skipped; 12.3 s"
     `);

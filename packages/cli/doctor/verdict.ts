@@ -64,7 +64,7 @@ function fast(findings: readonly Finding[]): Answer {
   const training = dataOf(findings, "speed.training") as { milliseconds: number; steps: number; bound: string } | undefined;
   const adapter = dataOf(findings, "gpu.adapter") as { isSoftware?: boolean; idle?: readonly string[] } | undefined;
   if (!training || !adapter) return { answer: "unknown", text: "not timed" };
-  const time = `a training step of tiny takes ${training.milliseconds.toFixed(training.milliseconds < 10 ? 1 : 0)} ms, all of them ${clock((training.steps * training.milliseconds) / 1000)}`;
+  const time = `a training step of tiny takes ${training.milliseconds.toFixed(training.milliseconds < 10 ? 1 : 0)} ms, all ${training.steps} of them ${clock((training.steps * training.milliseconds) / 1000)}`;
   if (adapter.idle?.length) return { answer: "no", text: `${time}, and a GPU by ${adapter.idle.join(" and ")} lies idle` };
   const isBusy = findings.some(({ id, status }) => id === "machine.processor" && status === "warn");
   if (isBusy && adapter.isSoftware) return { answer: "no", text: `${time}, but other programs keep the processor busy` };
