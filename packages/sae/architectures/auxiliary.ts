@@ -57,6 +57,7 @@ export function auxLoss({ x, reconstruction, preActivations, W_dec, dead, kAux, 
 const LEAST = -3e38;
 
 /** For an architecture's list. */
-export function auxCoefficient({ auxCoefficient }: Required<AuxConfig>): Coefficient {
-  return { name: "aux", value: auxCoefficient, reduction: "mean", of: "‖(x − x̂) − x̂_dead‖² · min(dead/kAux, 1)" };
+export function auxCoefficient({ auxCoefficient, kAux }: Required<AuxConfig>): Coefficient {
+  const of = `‖(x − x̂) − x̂_dead‖² · min(dead/${kAux}, 1), x̂_dead of the ${kAux} strongest dead latents`;
+  return { name: "aux", value: auxCoefficient, reduction: "mean", of };
 }

@@ -1,6 +1,7 @@
 import { describeCoefficient } from "../coefficient.ts";
 import type { TrainedMember } from "./member.ts";
 import type { ResolvedOptions } from "./options.ts";
+import type { RateSchedule } from "./schedule.ts";
 
 /**
  * Every setting of a training run, a line each, with units. Loss coefficients say whether they weigh a sum over the batch or a mean, and what
@@ -11,7 +12,8 @@ export function describeTraining(
   options: ResolvedOptions,
   { batchRows }: { readonly batchRows: number },
 ): string[] {
-  return [...members.flatMap((member) => describeMember(member, batchRows)), ...describeOptions(options, batchRows)];
+  const hasPenalty = members.some(({ sae }) => sae.coefficients().some(({ name }) => name === "l1" || name === "l0"));
+  return [...members.flatMap((member) => describeMember(member, batchRows)), ...describeOptions(options, { batchRows, hasPenalty })];
 }
 
 function describeMember({ name, sae, optimizer }: TrainedMember, batchRows: number): string[] {
@@ -37,18 +39,31 @@ function escapesPenalty(config: object): boolean {
   return decoderConstraint === "none" && l1Weight === "none";
 }
 
-function describeOptions(options: ResolvedOptions, batchRows: number): string[] {
+function describeSchedule({ warmupSteps = 0, decaySteps = 0, decay = "linear", minFactor = 0 }: RateSchedule): string {
+  const parts = [
+    ...(warmupSteps ? [`grow over ${count(warmupSteps)} steps`] : []),
+    ...(decaySteps
+      ? [`fall to ${minFactor === 0 ? "0" : `${minFactor} of themselves`} over the last ${count(decaySteps)} (${decay})`]
+      : []),
+  ];
+  return parts.join(", ") || "constant";
+}
+
+function describeOptions(options: ResolvedOptions, { batchRows, hasPenalty }: { batchRows: number; hasPenalty: boolean }): string[] {
   const { totalSteps, betas, eps, maxGradNorm, schedule, sparsityWarmupSteps, activationScale, bDecInit } = options;
   const { initRows, deadAfterRows, resample, chunkRows } = options;
-  const { warmupSteps = 0, decaySteps = 0, decay = "linear", minFactor = 0 } = schedule;
   const clip = maxGradNorm === undefined ? "gradients not clipped" : `gradients clipped to norm ${maxGradNorm}`;
   const needsHead = activationScale !== "none" || bDecInit !== "zero";
   const head = initRows === undefined ? "the first 8 batches" : `the first ${count(initRows)} rows`;
   return [
     `steps: ${count(totalSteps)} of ${count(batchRows)} rows, ${count(totalSteps * batchRows)} rows in all${chunkRows && chunkRows < batchRows ? `, in chunks of ${count(chunkRows)}` : ""}`,
     `Adam: betas ${betas.join(", ")}, eps ${eps}, ${clip}`,
-    `rate: ${warmupSteps ? `grows over ${count(warmupSteps)} steps, ` : ""}${decaySteps ? `falls to ${minFactor} of itself over the last ${count(decaySteps)} (${decay})` : "then constant"}`,
-    `sparsity: ${sparsityWarmupSteps ? `coefficients grow from 0 over ${count(sparsityWarmupSteps)} steps` : "full coefficients from the first step"}`,
+    `rates: ${describeSchedule(schedule)}`,
+    ...(hasPenalty
+      ? [
+          `sparsity: ${sparsityWarmupSteps ? `coefficients grow from 0 over ${count(sparsityWarmupSteps)} steps` : "full coefficients from the first step"}`,
+        ]
+      : []),
     `activations: ${activationScale === "none" ? "as they are" : "scaled to a mean norm of √D, folded into saved weights"}; b_dec starts at ${bDecInit === "zero" ? "zero" : `their ${bDecInit.replace("-", " ")}`}${needsHead ? ` (from ${head})` : ""}`,
     `dead: latents silent for ${count(deadAfterRows)} rows (${count(Math.ceil(deadAfterRows / batchRows))} steps)`,
     ...(resample

@@ -312,7 +312,8 @@ describe("SaeTrainer", () => {
     expect(text).toContain("l1: 0.0003 × sum over 256,000 rows of Σ_F f; 76.8 a row against mean ‖x̂ − x‖²");
     expect(text).toContain("note: a free decoder under an unweighted L1");
     expect(text).toContain("topk: topk, 16 → 40, k 3");
-    expect(text).toContain("aux: 1 × mean over rows");
+    expect(text).toContain("aux: 1 × mean over rows of ‖(x − x̂) − x̂_dead‖² · min(dead/8, 1), x̂_dead of the 8 strongest dead latents");
+    expect(text).toContain("rates: constant");
   });
 
   it("refuses members that do not go together, streams of another width and unknown names", async () => {
