@@ -9,6 +9,8 @@ export { currentDevice, openDevice } from "./device/open.ts";
 export * from "./errors.ts";
 export type { HostTensor } from "./io/host_tensor.ts";
 export * from "./io/safetensors.ts";
+export { TorchFileError } from "./io/torch_file_error.ts";
+export { isHostTensor, readTorchFile, type TorchValue, torchStateDict } from "./io/torch_pickle.ts";
 export type { Gradients } from "./nn/backward_hook.ts";
 export { type HookHandle, type HookOptions, runHook } from "./nn/hook.ts";
 export * from "./nn/layers.ts";

@@ -8,8 +8,8 @@
  */
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
-import { decodeFloat16, widenBfloat16 } from "./half_precision.ts";
 import type { HostTensor } from "./host_tensor.ts";
+import { checkBooleans, type StoredDType, storedDTypes } from "./stored_dtypes.ts";
 
 /** A file that is not valid safetensors, or tensors that cannot be written as one. The message is one line. */
 export class SafetensorsError extends TensorError {
@@ -22,28 +22,6 @@ export interface SafetensorsFile {
   tensors: Map<string, HostTensor>;
   metadata: Record<string, string>;
 }
-
-/** One of the format's dtypes: its width in the file and how its bytes become a tensor's data. */
-interface StoredDType {
-  readonly size: number;
-  readonly dtype: DType;
-  decode(bytes: ArrayBuffer): HostTensor["data"];
-}
-
-const storedDTypes: ReadonlyMap<string, StoredDType> = new Map<string, StoredDType>([
-  ["F64", { size: 8, dtype: "f32", decode: (bytes) => Float32Array.from(new Float64Array(bytes)) }],
-  ["F32", { size: 4, dtype: "f32", decode: (bytes) => new Float32Array(bytes) }],
-  ["F16", { size: 2, dtype: "f32", decode: (bytes) => Float32Array.from(new Uint16Array(bytes), decodeFloat16) }],
-  ["BF16", { size: 2, dtype: "f32", decode: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), widenBfloat16).buffer) }],
-  ["I64", { size: 8, dtype: "i32", decode: (bytes) => Int32Array.from(new BigInt64Array(bytes), narrowInt64) }],
-  ["I32", { size: 4, dtype: "i32", decode: (bytes) => new Int32Array(bytes) }],
-  ["I16", { size: 2, dtype: "i32", decode: (bytes) => Int32Array.from(new Int16Array(bytes)) }],
-  ["I8", { size: 1, dtype: "i32", decode: (bytes) => Int32Array.from(new Int8Array(bytes)) }],
-  ["U32", { size: 4, dtype: "u32", decode: (bytes) => new Uint32Array(bytes) }],
-  ["U16", { size: 2, dtype: "u32", decode: (bytes) => Uint32Array.from(new Uint16Array(bytes)) }],
-  ["U8", { size: 1, dtype: "u32", decode: (bytes) => Uint32Array.from(new Uint8Array(bytes)) }],
-  ["BOOL", { size: 1, dtype: "bool", decode: (bytes) => checkBooleans(new Uint8Array(bytes)) }],
-]);
 
 const writtenDTypes = {
   f32: { name: "F32", size: 4, array: Float32Array },
@@ -255,19 +233,12 @@ function checkTensor(name: string, { shape, dtype, data }: HostTensor): (typeof 
   if (!shape.every(isCount) || count !== data.length) {
     throw new SafetensorsError(`Expected a shape of ${data.length} elements for tensor ${quote(name)} but found ${quote(shape)}`);
   }
-  if (data instanceof Uint8Array) checkBooleans(data);
+  try {
+    if (data instanceof Uint8Array) checkBooleans(data);
+  } catch (error) {
+    throw new SafetensorsError(`Cannot write tensor ${quote(name)}: ${(error as Error).message}`);
+  }
   return stored;
-}
-
-function checkBooleans(data: Uint8Array): Uint8Array {
-  const wrong = data.find((value) => value > 1);
-  if (wrong !== undefined) throw new SafetensorsError(`Expected booleans of 0 or 1 but found ${wrong}`);
-  return data;
-}
-
-function narrowInt64(value: bigint): number {
-  if (value !== BigInt.asIntN(32, value)) throw new SafetensorsError(`Expected integers of 32 bits but found ${value}`);
-  return Number(value);
 }
 
 /** A size or an offset: a whole number that float64 holds exactly. */

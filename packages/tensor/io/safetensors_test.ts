@@ -308,7 +308,7 @@ describe("writeSafetensors()", () => {
       new SafetensorsError('Expected Float32Array for the f32 tensor "x" but found Int32Array'),
     );
     expect(() => write({ shape: [1], dtype: "bool", data: Uint8Array.of(3) })).toThrow(
-      new SafetensorsError("Expected booleans of 0 or 1 but found 3"),
+      new SafetensorsError('Cannot write tensor "x": Expected booleans of 0 or 1 but found 3'),
     );
     expect(() => write({ shape: [], dtype: "f32", data: new Float32Array(1) }, "__metadata__")).toThrow(SafetensorsError);
   });
