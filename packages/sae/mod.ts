@@ -26,7 +26,6 @@ export {
 } from "./data/activation_shards.ts";
 export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
 export { MixingBuffer, type MixingBufferOptions } from "./data/mixing_buffer.ts";
-export { meanMaxCosine } from "./mmcs.ts";
 export { type PresetName, type PresetSize, presetNames, type SaeDataPlan, type SaePreset, saePreset } from "./presets.ts";
 export { type SaeCommonConfig, type SaeOutput, SparseAutoencoder, type StepInput } from "./sae.ts";
 export { isResumable, type Json, joinSnapshots, partOf, type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";

@@ -1,7 +1,7 @@
 import { type Device, openDevice } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSae, type SaeConfig } from "./create_sae.ts";
-import { meanMaxCosine } from "./mmcs.ts";
+import { meanMaxCosine } from "./testing/mean_max_cosine.ts";
 import { sparseDictionary } from "./testing/sparse_dictionary.ts";
 import { SaeTrainer } from "./train/trainer.ts";
 

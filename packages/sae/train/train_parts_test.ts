@@ -2,7 +2,7 @@ import { type Device, openDevice, type StateDict, tensor } from "@cursive/tensor
 import { expectClose, seededValues } from "@cursive/tensor/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSae, type SaeConfig } from "../create_sae.ts";
-import { meanMaxCosine } from "../mmcs.ts";
+import { meanMaxCosine } from "../testing/mean_max_cosine.ts";
 import { geometricMedian, meanNorm, meanRow } from "./center.ts";
 import { foldDecoderNorm } from "./fold.ts";
 import { rateFactor, warmupFactor } from "./schedule.ts";
