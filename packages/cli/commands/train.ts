@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import process from "node:process";
 import { type Device, openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError } from "commander";
 import { addConfigOptions, type ConfigFlags, configFlagNames, configFromFlags } from "../config/config_options.ts";
@@ -8,11 +7,11 @@ import { describeChanges, type ResolvedConfig, readConfigFile, resolveConfig } f
 import type { RunConfig } from "../config/run_config.ts";
 import { UsageError } from "../errors.ts";
 import { openData, type RunData } from "../run/data.ts";
-import { currentCommit, describeEnvironment, type Environment } from "../run/environment.ts";
+import { describeEnvironment } from "../run/environment.ts";
 import { type Estimate, estimateRun } from "../run/estimate.ts";
-import { readJsonIfThere } from "../run/files.ts";
 import { findRun } from "../run/find_run.ts";
 import { listenForInterrupt } from "../run/interrupt.ts";
+import { noteResumption } from "../run/resumption.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { readStatus, statusNow } from "../run/status.ts";
 import { trainRun } from "../run/train_run.ts";
@@ -111,27 +110,19 @@ async function resume(flags: TrainFlags, output: Output): Promise<void> {
     if (steps) await folder.write("config.json", json(config));
     const data = await openData(config);
     const device = await openDevice();
-    await noteResumption(folder, { data, device, output, step: status?.step ?? 0 });
+    await noteResumption(folder, {
+      device,
+      step: status?.step ?? 0,
+      dataHash: data.hash,
+      data: "words",
+      hint: "its word bank has changed since",
+      warn: (text) => output.warn(text),
+    });
     output.event("resume", { run: folder.name, path: folder.path, config });
     await train(config, { data, device, folder, output });
   } finally {
     await folder.release();
   }
-}
-
-/** Adds a line to `env.json`. @throws UsageError if the run began with other data. */
-async function noteResumption(folder: RunFolder, about: { data: RunData; device: Device; output: Output; step: number }): Promise<void> {
-  const { data, device, output, step } = about;
-  const environment = (await readJsonIfThere(folder.file("env.json"))) as Environment | undefined;
-  if (!environment) return;
-  if (environment.dataHash !== data.hash) {
-    throw new UsageError(`Expected the words that ${folder.name} began with but found others: its word bank has changed since`);
-  }
-  if (environment.adapter?.name !== device.name) {
-    output.warn(`note: this run began on ${environment.adapter?.name}; on another adapter its numbers differ in the last bits`);
-  }
-  const resumption = { at: new Date().toISOString(), step, node: process.version, adapter: device.name, commit: await currentCommit() };
-  await folder.write("env.json", json({ ...environment, resumed: [...(environment.resumed ?? []), resumption] }));
 }
 
 async function train(config: RunConfig, about: { data: RunData; device: Device; folder: RunFolder; output: Output }): Promise<void> {

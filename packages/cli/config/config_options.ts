@@ -66,7 +66,7 @@ export const configFlagNames: readonly string[] = ["preset", "config", "set", ..
 export async function configFromFlags(flags: ConfigFlags): Promise<ResolvedConfig> {
   const file = flags.config === undefined ? undefined : await readConfigFile(flags.config);
   const preset = flags.preset ?? file?.preset ?? "tiny";
-  const overrides = [...(file?.overrides ?? []), ...(flags.set ?? []).map(parseSetting)];
+  const overrides = [...(file?.overrides ?? []), ...(flags.set ?? []).map((setting) => parseSetting(setting))];
   for (const { flag } of shorthands) {
     const override = flags[camelCase(flag)] as Override | undefined;
     if (override) overrides.push(override, ...(flag === "--data" ? roomForCapturedInk(preset, overrides) : []));

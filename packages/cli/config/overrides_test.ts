@@ -7,7 +7,7 @@ import { runFields } from "./run_schema.ts";
 describe("checkValues()", () => {
   it("takes every preset as it stands, with every key of the schema", () => {
     for (const { config } of Object.values(presets)) {
-      const { overrides, problems } = checkValues(config, "preset");
+      const { overrides, problems } = checkValues(config, { from: "preset" });
       expect(problems).toEqual([]);
       expect(overrides.map(({ path }) => path).sort()).toEqual(runFields.map(({ path }) => path).sort());
     }
@@ -15,7 +15,7 @@ describe("checkValues()", () => {
 
   it("lists everything that is wrong, each with its path and what was expected", () => {
     const json = { steps: 0, training: { lr: "fast", rate: 1 }, data: 3, modle: {}, model: { nLayer: 2 } };
-    const { overrides, problems } = checkValues(json, "x.json");
+    const { overrides, problems } = checkValues(json, { from: "x.json" });
     expect(overrides).toEqual([{ path: "model.nLayer", value: 2, from: "x.json" }]);
     expect(problems).toEqual([
       "Expected steps to be a whole number from 1 but found 0",
@@ -28,14 +28,14 @@ describe("checkValues()", () => {
 
   it("is not misled by names that every object has", () => {
     for (const key of ["constructor", "toString", "__proto__"]) {
-      expect(checkValues(JSON.parse(`{"${key}":{"x":1}}`), "x").problems).toHaveLength(1);
+      expect(checkValues(JSON.parse(`{"${key}":{"x":1}}`), { from: "x" }).problems).toHaveLength(1);
     }
   });
 
   it("never throws, whatever JSON it is given", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (json) => {
-        const { overrides, problems } = checkValues(json, "x");
+        const { overrides, problems } = checkValues(json, { from: "x" });
         expect(overrides.length + problems.length).toBeGreaterThanOrEqual(typeof json === "object" && json !== null ? 0 : 1);
       }),
     );

@@ -34,7 +34,18 @@ export interface ConfigFile {
  * @throws UsageError if the values do not go together.
  */
 export function resolveConfig(preset: PresetName, overrides: readonly Override[]): ResolvedConfig {
-  const config = structuredClone(presets[preset].config) as RunConfig;
+  const resolved = applyOverrides(presets[preset].config, overrides);
+  const [problem] = inconsistencies(resolved.config);
+  if (problem) throw new UsageError(problem);
+  return resolved;
+}
+
+/** A preset's values with overrides over them, later ones over earlier ones, and what has changed. */
+export function applyOverrides<C extends object>(
+  preset: C,
+  overrides: readonly Override[],
+): { readonly config: C; readonly changes: readonly Change[] } {
+  const config = structuredClone(preset);
   const changes = new Map<string, Change>();
   for (const { path, value, from } of overrides) {
     if (path === "preset") continue;
@@ -42,8 +53,6 @@ export function resolveConfig(preset: PresetName, overrides: readonly Override[]
     changes.set(path, { ...change, by: [...change.by, { value, from }] });
     setValue(config, path, value);
   }
-  const [problem] = inconsistencies(config);
-  if (problem) throw new UsageError(problem);
   const isChanged = ({ preset: before, by }: Change): boolean => by.length > 1 || JSON.stringify(before) !== JSON.stringify(by[0]!.value);
   return { config, changes: [...changes.values()].filter(isChanged) };
 }
@@ -66,11 +75,10 @@ export async function checkConfigFile(path: string): Promise<ConfigFile & { read
       throw new UsageError(`Expected a configuration file at ${path} but found: ${(error as Error).message}`);
     return { preset: undefined, overrides: [], problems: [`Expected JSON but found: ${error.message.replace(/\s+/g, " ")}`] };
   }
-  const { overrides, problems } = checkValues(json, basename(path));
+  const { overrides, problems } = checkValues(json, { from: basename(path) });
   const preset = overrides.find((override) => override.path === "preset")?.value as PresetName | undefined;
   if (problems.length > 0) return { preset, overrides, problems };
-  const config = structuredClone(presets[preset ?? "tiny"].config) as RunConfig;
-  for (const override of overrides) setValue(config, override.path, override.value);
+  const { config } = applyOverrides(presets[preset ?? "tiny"].config, overrides);
   return { preset, overrides, problems: inconsistencies(config) };
 }
 
@@ -106,14 +114,12 @@ export function inconsistencies({ data, model, samples }: RunConfig): string[] {
 }
 
 /** The value at a dotted path. */
-export function valueAt(config: RunConfig, path: string): unknown {
+export function valueAt(config: object, path: string): unknown {
   return path.split(".").reduce((value: unknown, key) => (value as Record<string, unknown>)[key], config);
 }
 
-function setValue(config: RunConfig, path: string, value: unknown): void {
+function setValue(config: object, path: string, value: unknown): void {
   const keys = path.split(".");
-  const section = keys
-    .slice(0, -1)
-    .reduce((inner, key) => inner[key] as Record<string, unknown>, config as unknown as Record<string, unknown>);
+  const section = keys.slice(0, -1).reduce((inner, key) => inner[key] as Record<string, unknown>, config as Record<string, unknown>);
   section[keys.at(-1)!] = value;
 }

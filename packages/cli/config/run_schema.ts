@@ -1,5 +1,6 @@
 import { type Field, flag, listOf, number, oneOf, orNull, pairOf, type Schema, text, whole } from "./field.ts";
 import type { RunConfig } from "./run_config.ts";
+import { type NamedField, SchemaKeys } from "./schema_keys.ts";
 
 /** The one description of a configuration: what is checked, what help and errors say, what names are offered. */
 export const runSchema: Schema<RunConfig> = {
@@ -54,28 +55,13 @@ export const runSchema: Schema<RunConfig> = {
   },
 };
 
-/** A field with its dotted path, such as `training.lr`. */
-export interface NamedField {
-  readonly path: string;
-  readonly field: Field<unknown>;
-}
+/** All keys of a configuration. */
+export const runKeys: SchemaKeys = new SchemaKeys(runSchema);
 
 /** All fields, in the order of the schema. */
-export const runFields: readonly NamedField[] = flatten(runSchema, "");
+export const runFields: readonly NamedField[] = runKeys.fields;
 
 /** The field at a dotted path, if there is one. */
 export function fieldAt(path: string): Field<unknown> | undefined {
-  return runFields.find((named) => named.path === path)?.field;
-}
-
-/** Tells a field from a section. */
-export function isField(entry: unknown): entry is Field<unknown> {
-  return typeof (entry as Field<unknown>).accepts === "function";
-}
-
-function flatten(section: object, prefix: string): NamedField[] {
-  return Object.entries(section).flatMap(([name, entry]: [string, object]) => {
-    const path = prefix + name;
-    return isField(entry) ? [{ path, field: entry }] : flatten(entry, `${path}.`);
-  });
+  return runKeys.at(path);
 }

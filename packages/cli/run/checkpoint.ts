@@ -7,6 +7,18 @@ export class CheckpointError extends Error {
   override name = "CheckpointError";
 }
 
+/** How a run's state becomes bytes that carry their own checksum, and is read again. */
+export interface CheckpointCodec<S> {
+  encode(state: S): Uint8Array;
+  /** @throws CheckpointError for bytes that are damaged, of another kind, or of another run. */
+  decode(bytes: Uint8Array): S;
+}
+
+/** The codec of a model's run. `metadata` tell its checkpoints from another run's: model, tokenizer, data, seed. */
+export function runCodec(metadata: Readonly<Record<string, string>>): CheckpointCodec<TrainerState> {
+  return { encode: (state) => encodeCheckpoint(state, metadata), decode: (bytes) => decodeCheckpoint(bytes, metadata) };
+}
+
 /** What is needed to use a model again, as strings beside its parameters. */
 export function modelMetadata(model: Transformer, tokenizer: StrokeTokenizer): Record<string, string> {
   return { format: "cursive-model", config: JSON.stringify(model.config), tokenizer: JSON.stringify(tokenizer) };

@@ -1,35 +1,34 @@
 import { copyFile, link, rename, rm } from "node:fs/promises";
-import type { TrainerState } from "@cursive/cursive-model";
 import { RunFailed, systemCode } from "../errors.ts";
-import { CheckpointError, decodeCheckpoint, encodeCheckpoint, encodeModel } from "./checkpoint.ts";
+import { type CheckpointCodec, CheckpointError } from "./checkpoint.ts";
 import { readIfThere, syncFolder, writeSynced } from "./files.ts";
 import type { RunFolder } from "./run_folder.ts";
 
 const LAST = "checkpoints/last.safetensors";
 const PREVIOUS = "checkpoints/previous.safetensors";
 
-/** A run's checkpoints on disk: the last one, the one before it, and the best model. */
-export class CheckpointStore {
+/** A run's checkpoints on disk: the last one, and the one before it. */
+export class CheckpointStore<S extends { readonly step: number }> {
   readonly #folder: RunFolder;
-  readonly #metadata: Readonly<Record<string, string>>;
+  readonly #codec: CheckpointCodec<S>;
 
-  /** @param metadata What tells this run's checkpoints from another's: model, tokenizer, data, seed. */
-  constructor(folder: RunFolder, metadata: Readonly<Record<string, string>>) {
+  /** @param codec How states become bytes; it refuses those of other runs. */
+  constructor(folder: RunFolder, codec: CheckpointCodec<S>) {
     this.#folder = folder;
-    this.#metadata = metadata;
+    this.#codec = codec;
   }
 
   /**
    * Saves a state; the one saved before stays as the previous. At every moment the last checkpoint is a whole one: the new file is complete
    * and on the disk before it takes the old one's name.
    */
-  async save(state: TrainerState): Promise<string> {
+  async save(state: S): Promise<string> {
     const last = this.#folder.file(LAST);
     const previous = this.#folder.file(PREVIOUS);
     const partial = `${last}.partial`;
     await this.#folder.ensure("checkpoints");
     try {
-      await writeSynced(partial, encodeCheckpoint(state, this.#metadata));
+      await writeSynced(partial, this.#codec.encode(state));
       await keepAs(last, previous);
       await rename(partial, last);
     } catch (error) {
@@ -40,24 +39,19 @@ export class CheckpointStore {
     return last;
   }
 
-  /** Saves a model by itself as the best so far. */
-  async saveBest(state: TrainerState): Promise<string> {
-    return this.#folder.write("checkpoints/best.safetensors", encodeModel(state, this.#metadata));
-  }
-
   /**
    * The state to go on from: the last one, or the previous where that is damaged, which `warn` is told. The damaged file is kept under another
    * name. Undefined where nothing has been saved yet.
    * @throws RunFailed where there are checkpoints but none that can be used.
    */
-  async load(warn: (message: string) => void = () => {}): Promise<TrainerState | undefined> {
+  async load(warn: (message: string) => void = () => {}): Promise<S | undefined> {
     const faults: string[] = [];
     for (const name of [LAST, PREVIOUS]) {
       const path = this.#folder.file(name);
       const bytes = await readIfThere(path);
       if (!bytes) continue;
       try {
-        const state = decodeCheckpoint(bytes, this.#metadata);
+        const state = this.#codec.decode(bytes);
         if (faults.length > 0) {
           warn(`${faults.join("; ")}: going on from ${name}, step ${state.step}`);
           await rename(this.#folder.file(LAST), this.#folder.file(`${LAST}.damaged`)); // or saving would make it the previous one

@@ -3,7 +3,7 @@ import type { TrainerState } from "@cursive/cursive-model";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { RunFailed } from "../errors.ts";
 import { temporaryFolder } from "../testing/mini.ts";
-import { encodeCheckpoint } from "./checkpoint.ts";
+import { encodeCheckpoint, runCodec } from "./checkpoint.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import { RunFolder } from "./run_folder.ts";
 
@@ -19,14 +19,14 @@ function stateOf(step: number): TrainerState {
 }
 
 let run: RunFolder;
-let store: CheckpointStore;
+let store: CheckpointStore<TrainerState>;
 const file = (name: string): string => run.file("checkpoints", `${name}.safetensors`);
 
 beforeEach(async () => {
   const folder = temporaryFolder();
   onTestFinished(() => folder[Symbol.dispose]());
   run = await RunFolder.create(folder.path, { name: "run", files: { "config.json": "{}" } });
-  store = new CheckpointStore(run, metadata);
+  store = new CheckpointStore(run, runCodec(metadata));
 });
 
 async function loaded(): Promise<{ step: number | undefined; warnings: string[] }> {
@@ -92,7 +92,7 @@ describe("CheckpointStore", () => {
         const path = file(name).replace(".partial.safetensors", ".safetensors.partial");
         if (existsSync(path)) copyFileSync(path, path.replace(run.path, copy.path));
       }
-      const resumed = new CheckpointStore(copy, metadata);
+      const resumed = new CheckpointStore(copy, runCodec(metadata));
       await resumed.save(stateOf(4));
       expect((await resumed.load())?.step).toBe(4);
       rmSync(copy.file("checkpoints/last.safetensors"));

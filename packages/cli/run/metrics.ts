@@ -1,5 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { readIfThere, writeWhole } from "./files.ts";
+import { readIfThere } from "./files.ts";
+import { parseRows, StepLog } from "./step_log.ts";
 
 /** A line of `metrics.jsonl`: what a training step or an evaluation measured. */
 export type MetricsRow = StepRow | EvaluationRow;
@@ -29,24 +29,19 @@ export function isEvaluation(row: MetricsRow): row is EvaluationRow {
   return "testLoss" in row;
 }
 
-/**
- * A run's `metrics.jsonl`: one row a line, in the order of the steps, each step once. Opened at a step it keeps the rows up to there: later
- * ones are of steps that will be taken again.
- */
+/** A model's `metrics.jsonl`, which knows its evaluations. */
 export class MetricsFile {
-  readonly #file: FileHandle;
+  readonly #log: StepLog<MetricsRow>;
   readonly #evaluations: EvaluationRow[];
 
-  private constructor(file: FileHandle, rows: readonly MetricsRow[]) {
-    this.#file = file;
-    this.#evaluations = rows.filter(isEvaluation);
+  private constructor(log: StepLog<MetricsRow>) {
+    this.#log = log;
+    this.#evaluations = log.before.filter(isEvaluation);
   }
 
+  /** Opens it at a step: later rows are of steps that will be taken again. */
   static async open(path: string, options: { readonly step: number }): Promise<MetricsFile> {
-    const rows = (await readMetrics(path)).filter((row) => row.step <= options.step);
-    const text = rows.map(lineOf).join("");
-    if (text !== (await readIfThere(path))?.toString("utf8")) await writeWhole(path, text);
-    return new MetricsFile(await open(path, "a"), rows);
+    return new MetricsFile(await StepLog.open<MetricsRow>(path, options));
   }
 
   /** The evaluations so far. */
@@ -55,17 +50,17 @@ export class MetricsFile {
   }
 
   async append(row: MetricsRow): Promise<void> {
-    await this.#file.appendFile(lineOf(row));
+    await this.#log.append(row);
     if (isEvaluation(row)) this.#evaluations.push(row);
   }
 
   /** Waits until all rows are on the disk. */
   async sync(): Promise<void> {
-    await this.#file.sync();
+    await this.#log.sync();
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#log.close();
   }
 }
 
@@ -76,18 +71,5 @@ export async function readMetrics(path: string): Promise<MetricsRow[]> {
 
 /** The rows of a `metrics.jsonl`'s text, and how many of its lines are none. */
 export function parseMetrics(text: string): { readonly rows: MetricsRow[]; readonly unreadable: number } {
-  const lines = text.split("\n").filter((line) => line !== "");
-  const rows = lines.flatMap((line) => {
-    try {
-      const row = JSON.parse(line) as MetricsRow;
-      return Number.isInteger(row?.step) ? [row] : [];
-    } catch {
-      return [];
-    }
-  });
-  return { rows, unreadable: lines.length - rows.length };
-}
-
-function lineOf(row: MetricsRow): string {
-  return `${JSON.stringify(row)}\n`;
+  return parseRows<MetricsRow>(text);
 }

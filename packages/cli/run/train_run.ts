@@ -5,7 +5,7 @@ import { explainFailure, Interrupted, oneLine, RunFailed } from "../errors.ts";
 import { svgToPng } from "../ink/png.ts";
 import type { Output } from "../terminal/output.ts";
 import { buildTrainer } from "./build_trainer.ts";
-import { firstNotFinite, modelMetadata } from "./checkpoint.ts";
+import { encodeModel, firstNotFinite, modelMetadata, runCodec } from "./checkpoint.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 import type { RunData } from "./data.ts";
 import { readIfThere } from "./files.ts";
@@ -70,7 +70,8 @@ class NotFinite extends Error {
 class Session {
   readonly #options: TrainRunOptions;
   readonly #trainer: Trainer;
-  readonly #store: CheckpointStore;
+  readonly #metadata: Readonly<Record<string, string>>;
+  readonly #store: CheckpointStore<TrainerState>;
   readonly #speed = new Speed();
   #metrics: MetricsFile | undefined;
   #publisher: Publisher | undefined;
@@ -83,8 +84,9 @@ class Session {
     this.#options = options;
     const onCompile = (done: number, total: number): void => output.progress(`compiling shaders ${done}/${total}`);
     this.#trainer = buildTrainer(config, { dataset: data.dataset, onCompile });
-    const metadata = modelMetadata(this.#trainer.model, data.dataset.tokenizer);
-    this.#store = new CheckpointStore(folder, { ...metadata, data: data.hash, seed: String(config.seed) });
+    const about = modelMetadata(this.#trainer.model, data.dataset.tokenizer);
+    this.#metadata = { ...about, data: data.hash, seed: String(config.seed) };
+    this.#store = new CheckpointStore(folder, runCodec(this.#metadata));
   }
 
   async run(): Promise<TrainRunResult> {
@@ -219,13 +221,18 @@ class Session {
     if (!Number.isFinite(evaluation.loss)) throw new NotFinite(step, `a test loss of ${evaluation.loss}`);
     this.#last = evaluation;
     const state = await this.#trainer.state();
-    if (evaluation.loss < this.#best()) await this.#store.saveBest(state); // before the row that says it is there
+    if (evaluation.loss < this.#best()) await this.#saveBest(state); // before the row that says it is there
     const row = { step, testLoss: evaluation.loss, testLossReal: evaluation.lossReal };
     await this.#metrics!.append(row);
     await this.#publisher!.row(row);
     await this.#publisher!.histograms(step, { parameters: state.model, first_moments: this.#firstMoments(state) });
     output.event("evaluation", row);
     output.say(`step ${step}  test loss ${evaluation.loss.toFixed(3)} (${evaluation.lossReal.toFixed(3)} without padding)`);
+  }
+
+  /** Saves the model by itself as the best so far. */
+  async #saveBest(state: TrainerState): Promise<void> {
+    await this.#options.folder.write("checkpoints/best.safetensors", encodeModel(state, this.#metadata));
   }
 
   /** AdamW's running means of the gradients, by the parameters' names. */
