@@ -39,7 +39,7 @@ export function checkDriver(env: NodeJS.ProcessEnv = process.env, platform: Node
   if (choice?.why === "none") return { ...about, status: "skip", found: "none works, see adapter", data };
   const found =
     choice?.why === "fetched"
-      ? `${choice.driver} out of ~/.cache/cursive: none of the system's works with Dawn`
+      ? `${choice.driver}, fetched by this program: none of the system's works with Dawn`
       : choice?.why === "forced"
         ? `${choice.driver}, which --driver or CURSIVE_DRIVER asks for`
         : own.length > 0

@@ -46,7 +46,7 @@ describe("checkDriver()", () => {
 
   it("says which driver the start has chosen, and why", () => {
     expect(check({ why: "system" }).found).toBe("the system's own Vulkan driver");
-    expect(check({ why: "fetched", driver: "lavapipe" }).found).toContain("lavapipe out of ~/.cache/cursive");
+    expect(check({ why: "fetched", driver: "lavapipe" }).found).toContain("lavapipe, fetched by this program");
     expect(check({ why: "forced", driver: "swiftshader" }).found).toContain("CURSIVE_DRIVER asks for");
     expect(check({ why: "system" }, { VK_ICD_FILENAMES: "/opt/x.json" }).found).toBe("the one that VK_ICD_FILENAMES=/opt/x.json names");
     expect(check({ why: "none" }).status).toBe("skip");
