@@ -2954,6 +2954,7 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let begin = row * params.n;
   let end = begin + params.n;
   var threshold = 0u;
+  var isSettled = false;
   for (var digit = 0u; digit < 8u; digit++) {
     let shift = 28u - 4u * digit;
     //#for d in 1..16
@@ -2971,11 +2972,13 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     threshold = select(threshold, candidate__d, count__d >= params.k);
     least = select(least, count__d, count__d >= params.k);
     //#end
-    if (least == params.k) { break; } // nothing is left to tell apart
+    isSettled = least == params.k;
+    if (isSettled) { break; } // nothing is left to tell apart
   }
-  var greater = 0u;
-  for (var i = begin; i < end; i++) { greater += u32(key_of(x[i]) > threshold); }
-  var ties = params.k - greater;
+  var ties = params.k;
+  if (!isSettled) {
+    for (var i = begin; i < end; i++) { ties -= u32(key_of(x[i]) > threshold); }
+  }
   for (var i = begin; i < end; i++) {
     let value = x[i];
     let key = key_of(value);
