@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rename, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { explainFailure, systemCode } from "../errors.ts";
+import { explainFailure, oneLine, systemCode } from "../errors.ts";
 import { syncFolder, writeSynced } from "../run/files.ts";
 import { megabytes } from "../terminal/progress.ts";
 import type { Finding } from "./finding.ts";
@@ -50,17 +50,29 @@ async function checkWriting(folder: string, runs: string): Promise<Finding> {
     return { ...about, status: "ok", found, data: { bytes: TEST_BYTES, milliseconds } };
   } catch (error) {
     const code = systemCode(error) ?? null;
-    return { ...about, status: "fail", found: homely(explainFailure(error)), fix: fixFor(code, homely(folder)), data: { code } };
+    return {
+      ...about,
+      status: "fail",
+      found: homely(describe(error, code)),
+      fix: fixFor(code, { folder: homely(folder), runs: homely(runs) }),
+      data: { code },
+    };
   } finally {
     if (own) await rm(own, { recursive: true, force: true }).catch(() => {});
   }
 }
 
-function fixFor(code: string | null, folder: string): string {
+function describe(error: unknown, code: string | null): string {
+  const isForbidden = code === "EACCES" || code === "EPERM";
+  return isForbidden ? `Expected a folder that you may write to but found ${oneLine(error)}` : explainFailure(error);
+}
+
+/** Never what would change more than the runs' own folder: the one that is there may be the root of the disk. */
+function fixFor(code: string | null, { folder, runs }: { readonly folder: string; readonly runs: string }): string {
   if (code === "ENOSPC" || code === "EDQUOT")
     return `du -sh ${folder}/* | sort -h   # and make room, or put runs elsewhere: pnpm cli train --runs FOLDER`;
   if (code === "EACCES" || code === "EPERM")
-    return `sudo chown -R "$USER" ${folder}   # or put runs elsewhere: pnpm cli train --runs FOLDER`;
+    return `sudo install -d -o "$USER" ${runs}   # or put runs elsewhere: pnpm cli train --runs FOLDER`;
   return "pnpm cli train --runs FOLDER   # with a folder that can be written";
 }
 

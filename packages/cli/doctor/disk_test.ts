@@ -60,13 +60,17 @@ describe("checkDisk()", () => {
   });
 
   it.skipIf(process.platform === "win32" || isRoot)(
-    "fails in a folder that may not be written, with the command that changes its owner",
+    "fails in a folder that may not be written, with the command that makes one, and changes no other",
     async () => {
       using folder = temporaryFolder();
       const closed = join(folder.path, "closed");
       mkdirSync(closed);
       chmodSync(closed, 0o555);
-      expect(await writing(closed)).toMatchObject({ status: "fail", fix: expect.stringMatching(/^sudo chown/), data: { code: "EACCES" } });
+      expect(await writing(closed)).toMatchObject({
+        status: "fail",
+        fix: expect.stringMatching(/^sudo install -d -o "\$USER" .*closed/),
+        data: { code: "EACCES" },
+      });
     },
   );
 
