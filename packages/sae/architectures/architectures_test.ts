@@ -204,7 +204,10 @@ describe("BatchTopK", () => {
     expect([...(await other.encode(x).data())]).toEqual([...(await sae.encode(x).data())]);
   });
 
-  it("refuses a batch that does not divide into its groups", () => {
+  it("refuses a batch that does not divide into its groups, and chunks of one that has none", () => {
+    expect(() => make({ architecture: "batchtopk" }).forward(rowsOf(1), { rows: 60 })).toThrow(
+      "Expected selectionRows for a batch of 60 rows in chunks of 30: all of them would have to compete",
+    );
     const sae = make({ architecture: "batchtopk", selectionRows: 7 });
     expect(() => sae.forward(rowsOf(1))).toThrow("Expected a multiple of 7 rows (selectionRows) but found 30");
   });

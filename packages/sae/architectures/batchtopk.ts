@@ -72,10 +72,14 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
   }
 
   /** The k·R greatest pre-activations of every R rows, those above 0. */
-  protected select(x: Tensor): Selected {
+  protected select(x: Tensor, step: TermsInput): Selected {
     const { k, selectionRows, dSae } = this.config;
     const preActivations = this.preActivations(x, this.b_enc); // (B, F)
     const rows = x.shape[0]!;
+    if (!selectionRows && step.rows !== rows)
+      throw new TensorError(
+        `Expected selectionRows for a batch of ${step.rows} rows in chunks of ${rows}: all of them would have to compete`,
+      );
     const together = selectionRows || rows;
     if (rows % together)
       throw new TensorError(`Expected a multiple of ${together} rows (selectionRows) but found ${rows}: that many compete for activations`);
@@ -102,7 +106,7 @@ export class BatchTopKSae extends BatchSelectingSae<BatchTopKConfig> {
   override readonly architecture = "batchtopk";
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
-    const { preActivations, features, threshold } = this.select(x);
+    const { preActivations, features, threshold } = this.select(x, step);
     const reconstruction = this.decode(features);
     const losses = { l2: this.squaredError(reconstruction, x, step) };
     return this.withAux({ losses, reconstruction, features, threshold }, { x, preActivations, step });

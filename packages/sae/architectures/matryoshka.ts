@@ -31,7 +31,7 @@ export class MatryoshkaSae extends BatchSelectingSae<MatryoshkaConfig> {
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
-    const { preActivations, features, threshold } = this.select(x);
+    const { preActivations, features, threshold } = this.select(x, step);
     const sizes = this.widths.map((m, i) => m - (this.widths[i - 1] ?? 0));
     const decoders = this.W_dec.split(sizes, 0);
     let reconstruction: Tensor | undefined;
