@@ -26,6 +26,33 @@ export {
 } from "./data/activation_shards.ts";
 export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
 export { MixingBuffer, type MixingBufferOptions } from "./data/mixing_buffer.ts";
+export { ColumnMoments } from "./evaluation/column_moments.ts";
+export {
+  type Evaluable,
+  evaluateRows,
+  evaluateSae,
+  type RowsEvaluation,
+  type SaeEvaluation,
+  type SaeEvaluationOptions,
+} from "./evaluation/evaluate_sae.ts";
+export { type DensityHistogram, densityHistogram, FeatureActivity, type FeatureActivityMetrics } from "./evaluation/feature_activity.ts";
+export { type FeatureGeometry, featureGeometry, type NearestRows, nearestRows } from "./evaluation/feature_geometry.ts";
+export {
+  type ModelEffect,
+  type ModelEffectOptions,
+  measureModelEffect,
+  type Recovered,
+  type TargetsEffect,
+  type VariantEffect,
+} from "./evaluation/model_effect.ts";
+export { type FreqHistogram, type Freqs, getFreqs, getReconsLoss, type NotebookOptions, type ReconsLoss } from "./evaluation/notebook.ts";
+export { type Estimate, Ratio } from "./evaluation/ratio.ts";
+export type { ReconstructionMetrics } from "./evaluation/reconstruction_tally.ts";
+export type { LabelledRows, LabelledSource } from "./evaluation/row_chunks.ts";
+export { type SaeBenchCore, type SaeBenchOptions, toSaeBench } from "./evaluation/saebench.ts";
+export type { SequenceBatch, SequenceBatches, SequenceOptions, SpliceableModel } from "./evaluation/sequences.ts";
+export { type Codec, type SpliceOptions, spliceHook } from "./evaluation/splice.ts";
+export { type Stability, stability } from "./evaluation/stability.ts";
 export { type PresetName, type PresetSize, presetNames, type SaeDataPlan, type SaePreset, saePreset } from "./presets.ts";
 export { type SaeCommonConfig, type SaeOutput, SparseAutoencoder, type StepInput } from "./sae.ts";
 export { isResumable, type Json, joinSnapshots, partOf, type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";

@@ -80,10 +80,10 @@ export class ReconstructionTally {
   /** Adds a chunk's rows that are wanted: `reconstruction [R, D]` and `features [R, F]` of them all, flat. */
   add(chunk: RowChunk, made: { readonly reconstruction: Float32Array; readonly features: Float32Array }): void {
     const { data, width, count, wanted } = chunk;
-    this.#moments.add(data.subarray(0, count * width), wanted);
-    const chunkMean = new ColumnMoments(width);
-    chunkMean.add(data.subarray(0, count * width), wanted);
-    const mean = chunkMean.mean;
+    const moments = new ColumnMoments(width);
+    moments.add(data.subarray(0, count * width), wanted);
+    this.#moments.merge(moments);
+    const mean = moments.mean;
     for (let row = 0; row < count; row++) if (wanted[row]) this.#addRow(chunk, { row, mean, ...made });
   }
 

@@ -1,0 +1,248 @@
+import { spliceSite, Transformer } from "@cursive/cursive-model";
+import { createRng, type Device, HookError, type HostTensor, openDevice, type Tensor, tensor } from "@cursive/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSae } from "../create_sae.ts";
+import type { SparseAutoencoder } from "../sae.ts";
+import { evaluateSae, type SaeEvaluation, type SaeEvaluationOptions } from "./evaluate_sae.ts";
+import { measureModelEffect } from "./model_effect.ts";
+import { getFreqs, getReconsLoss } from "./notebook.ts";
+import { toSaeBench } from "./saebench.ts";
+import type { SequenceBatch, SequenceBatches } from "./sequences.ts";
+import { type Codec, spliceHook } from "./splice.ts";
+
+const [vocabulary, length, characters, width, padToken] = [13, 12, 4, 8, 12];
+const site = "blocks.0.hook_mlp_out";
+
+let device: Device;
+let model: Transformer;
+let sae: SparseAutoencoder;
+beforeAll(async () => {
+  device = await openDevice();
+  model = new Transformer({
+    nLayer: 2,
+    nHead: 2,
+    nEmbd: width,
+    blockSize: length,
+    contextBlockSize: characters,
+    vocabSize: vocabulary,
+    contextVocabSize: 5,
+  });
+  sae = createSae({ architecture: "standard", dIn: width, dSae: 16, init: "kaiming", seed: 2 });
+});
+afterAll(() => device.destroy());
+
+/** Ten sequences of random tokens, the end of each padding, in batches of a size. */
+function batchesOf(size: number): SequenceBatches {
+  const sequences = Array.from({ length: 10 }, (_, i) => {
+    const rng = createRng(5, "sequence", i);
+    const ink = 3 + rng.integer(length - 3);
+    const tokens = Array.from({ length: length + 1 }, (_, place) => (place < ink ? rng.integer(vocabulary - 1) : padToken));
+    return { tokens: tokens.slice(0, length), targets: tokens.slice(1), context: Array.from({ length: characters }, () => rng.integer(5)) };
+  });
+  return (batch) => {
+    const own = sequences.slice(batch * size, (batch + 1) * size);
+    if (own.length === 0) return undefined;
+    const host = (of: (s: (typeof own)[number]) => number[], n: number): HostTensor => ({
+      shape: [own.length, n],
+      dtype: "i32",
+      data: Int32Array.from(own.flatMap(of)),
+    });
+    return { tokens: host((s) => s.tokens, length), targets: host((s) => s.targets, length), context: host((s) => s.context, characters) };
+  };
+}
+
+const keep = Uint8Array.from({ length: vocabulary }, (_, token) => Number(token !== padToken));
+
+const evaluate = (options: Partial<SaeEvaluationOptions> = {}): Promise<SaeEvaluation> =>
+  evaluateSae(sae, { model: spliceSite(model, site), batches: batchesOf(10), keep, padToken, chunkRows: 32, ...options });
+
+const identity: Codec = { encode: (x) => x, decode: (features) => features };
+const nothing: Codec = { encode: (x) => x, decode: (features) => features.mul(0) };
+
+describe("measureModelEffect", () => {
+  const mean = Array.from({ length: width }, (_, d) => d / 10);
+  const effectOf = (codec: Codec, options: { errorTerm?: boolean; spliceAt?: ArrayLike<number> } = {}) =>
+    measureModelEffect(codec, { model: spliceSite(model, site), batches: batchesOf(4), mean, padToken, ...options });
+
+  it("finds that identity changes no bit, at any site", async () => {
+    for (const at of [site, "blocks.1.mlp.hook_post", "blocks.0.attn.hook_z", "blocks.1.hook_resid_pre", "ln_final.hook_normalized"]) {
+      const { all, real } = await measureModelEffect(identity, {
+        model: spliceSite(model, at),
+        batches: batchesOf(4),
+        mean: [0],
+        padToken,
+      });
+      for (const { sae: spliced, ce, recovered } of [all, real]) {
+        expect(spliced.ce).toEqual(ce);
+        expect([spliced.deltaCe.value, spliced.kl.value], at).toEqual([0, 0]);
+        expect(recovered.zero.kl.value).toBe(1);
+        expect(recovered.zero.ce.value).toBe(1);
+      }
+    }
+  });
+
+  it("gives a reconstruction of zeros, and one of the mean, the score 0", async () => {
+    const zeros = await effectOf(nothing);
+    expect(zeros.all.sae).toEqual(zeros.all.zero);
+    expect([zeros.real.recovered.zero.ce.value + 0, zeros.real.recovered.zero.kl.value]).toEqual([0, 0]); // + 0: of −0
+    const row = tensor(Float32Array.from(mean));
+    const means = await effectOf({ encode: (x) => x, decode: (features) => features.mul(0).add(row) });
+    expect(means.real.sae).toEqual(means.real.mean);
+    expect(means.all.recovered.mean.ce.value).toBeCloseTo(0, 14);
+    expect(means.all.zero.ce.value).not.toBe(means.all.mean.ce.value);
+  });
+
+  it("finds that an error term leaves nothing to lose, to the last bit", async () => {
+    const { all } = await effectOf(sae, { errorTerm: true });
+    expect([all.sae.deltaCe.value, all.sae.kl.value]).toEqual([0, 0]);
+    expect((await effectOf(sae)).all.sae.kl.value).toBeGreaterThan(0.001);
+  });
+
+  it("agrees with the model's own losses under hooks, padding included and left out", async () => {
+    const found = await effectOf(sae);
+    const { tokens, targets, context } = batchesOf(10)(0) as SequenceBatch;
+    const run = (hook: (x: Tensor) => Tensor | undefined): Promise<Float32Array> =>
+      model
+        .runWithHooks(tokens, context, { fwdHooks: [[site, hook]], targets, returnType: "loss", lossPerToken: true })
+        .data() as Promise<Float32Array>;
+    const isReal = (i: number): boolean => targets.data[i] !== padToken;
+    const average = (losses: Float32Array, wanted: (i: number) => boolean): number => {
+      const chosen = Array.from(losses).filter((_, i) => wanted(i));
+      return chosen.reduce((a, b) => a + b, 0) / chosen.length;
+    };
+    for (const [name, hook] of [
+      ["sae", spliceHook(sae)],
+      ["zero", (x: Tensor) => x.mul(0)],
+      ["mean", (x: Tensor) => x.mul(0).add(tensor(Float32Array.from(mean)))],
+    ] as const) {
+      const losses = await run(hook);
+      expect(found.all[name].ce.value).toBeCloseTo(
+        average(losses, () => true),
+        5,
+      );
+      expect(found.real[name].ce.value).toBeCloseTo(average(losses, isReal), 5);
+    }
+    const original = await run(() => undefined);
+    expect(found.real.ce.value).toBeCloseTo(average(original, isReal), 5);
+    expect(found.all.targets).toBe(10 * length);
+    expect(found.real.targets).toBe(Array.from(original).filter((_, i) => isReal(i)).length);
+    expect(found.real.sae.deltaCe.value).toBeCloseTo(found.real.sae.ce.value - found.real.ce.value, 12);
+  });
+
+  it("replaces at the places asked for only", async () => {
+    const none = await effectOf(sae, { spliceAt: new Uint8Array(vocabulary) });
+    expect(none.all.sae.kl.value).toBe(0);
+    expect(none.all.zero.deltaCe.value).toBe(0);
+    expect(none.all.recovered.zero.isIllConditioned).toBe(true);
+    const everywhere = await effectOf(sae, { spliceAt: new Uint8Array(vocabulary).fill(1) });
+    expect(everywhere).toEqual(await effectOf(sae));
+    expect((await effectOf(sae, { spliceAt: keep })).all.sae.kl.value).not.toBe(everywhere.all.sae.kl.value);
+  });
+
+  it("refuses sites without a vector a token, and unknown ones", () => {
+    expect(() => spliceSite(model, "blocks.0.attn.hook_pattern")).toThrow(HookError);
+    expect(() => spliceSite(model, "blocks.0.hook_mlp_ou")).toThrow("blocks.0.hook_mlp_out");
+  });
+});
+
+describe("evaluateSae", () => {
+  it("gives the same figures however the sequences are batched", async () => {
+    const whole = await evaluate();
+    for (const [size, pieceSize] of [
+      [1, 1],
+      [3, 2],
+      [10, 7],
+    ] as const) {
+      const { notebook, ...rest } = await evaluate({ batches: batchesOf(size), pieceSize });
+      const { notebook: wholeNotebook, ...wanted } = whole;
+      expect(rest).toEqual(wanted);
+      expect(notebook).toEqual(wholeNotebook);
+    }
+  });
+
+  it("measures rows that are kept, and all of them for the notebook", async () => {
+    const { reconstruction, activity, notebook, mean } = await evaluate();
+    const all = await evaluate({ keep: undefined });
+    expect(all.reconstruction.rows).toBe(10 * length);
+    expect(reconstruction.rows).toBeLessThan(10 * length);
+    expect([reconstruction.sequences, activity.rows]).toEqual([10, reconstruction.rows]);
+    expect(mean).not.toEqual(all.mean);
+    expect(notebook!.get_freqs).toEqual(all.notebook!.get_freqs);
+    expect(notebook!.get_freqs.freqs).toEqual(all.activity.density);
+    expect((await evaluate({ splice: "kept" })).notebook).toBeNull();
+    await expect(evaluate({ splice: "kept", keep: undefined })).rejects.toThrow(
+      "Expected `keep` for a splice at kept places but found none",
+    );
+  });
+
+  it("says how far it is, and stops when asked", async () => {
+    const seen: string[] = [];
+    await evaluate({ pieceSize: 5, onSequences: (done, pass) => void seen.push(`${pass} ${done}`) });
+    expect(seen).toEqual(["rows 5", "rows 10", "effect 5", "effect 10"]);
+    await expect(evaluate({ signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow("stop");
+  });
+});
+
+describe("the notebook's functions", () => {
+  it("agree with the evaluation of the same sequences, which has the same definition", async () => {
+    const options = { model: spliceSite(model, site), batches: batchesOf(5) };
+    const { notebook } = await evaluate();
+    const { score, loss, recons_loss, zero_abl_loss } = await getReconsLoss(sae, options);
+    expect(score).toBe((zero_abl_loss - recons_loss) / (zero_abl_loss - loss));
+    for (const [name, value] of Object.entries({ score, loss, recons_loss, zero_abl_loss }))
+      expect(notebook!.get_recons_loss[name as "loss"], name).toBeCloseTo(value, 12);
+    expect(await getFreqs(sae, options)).toEqual(notebook!.get_freqs);
+  });
+
+  it("weigh batches alike, whatever their size, as a mean of means does", async () => {
+    const model4 = { model: spliceSite(model, site), batches: batchesOf(4) };
+    const single = await Promise.all(
+      [0, 1, 2].map((i) => getReconsLoss(sae, { ...model4, batches: (n) => (n === 0 ? batchesOf(4)(i) : undefined) })),
+    );
+    const { loss } = await getReconsLoss(sae, model4);
+    expect(loss).toBeCloseTo(single.reduce((sum, one) => sum + one.loss, 0) / 3, 12);
+  });
+
+  it("put latents that never fire at -6.5, and print their share as the dead", async () => {
+    const silent: Codec = { encode: (x) => x.mul(0), decode: (features) => features };
+    const { freqs, frac_dead, histogram } = await getFreqs(silent, { model: spliceSite(model, site), batches: batchesOf(5) });
+    expect(freqs).toEqual(new Array(width).fill(0));
+    expect(frac_dead).toBe(1);
+    expect(histogram.edges[0]).toBeCloseTo(-6.5, 12);
+    expect(histogram.counts).toHaveLength(50);
+    expect(histogram.counts[0]).toBe(width);
+  });
+});
+
+describe("toSaeBench", () => {
+  it("has SAEBench's keys, filled from the evaluation", async () => {
+    const evaluation = await evaluate();
+    const { eval_result_metrics: metrics, eval_result_details: details } = toSaeBench(evaluation);
+    expect(Object.keys(metrics)).toEqual([
+      "model_behavior_preservation",
+      "model_performance_preservation",
+      "reconstruction_quality",
+      "shrinkage",
+      "sparsity",
+      "token_stats",
+      "misc_metrics",
+    ]);
+    expect(metrics.model_performance_preservation.ce_loss_with_sae).toBe(evaluation.effect.real.sae.ce.value);
+    expect(metrics.reconstruction_quality.explained_variance).toBe(evaluation.reconstruction.fve.value);
+    expect(metrics.misc_metrics.frac_alive).toBe(1 - evaluation.activity.dead / 16);
+    expect(details).toHaveLength(16);
+    expect(Object.keys(details[3]!)).toEqual([
+      "index",
+      "feature_density",
+      "consistent_activation_heuristic",
+      "encoder_bias",
+      "encoder_norm",
+      "encoder_decoder_cosine_sim",
+      "max_decoder_cosine_sim",
+      "max_encoder_cosine_sim",
+    ]);
+    const all = toSaeBench(evaluation, { targets: "all", ablation: "mean" }).eval_result_metrics;
+    expect(all.model_performance_preservation.ce_loss_with_ablation).toBe(evaluation.effect.all.mean.ce.value);
+    expect(JSON.parse(JSON.stringify(evaluation)).activity.density).toHaveLength(16);
+  });
+});
