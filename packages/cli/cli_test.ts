@@ -63,7 +63,7 @@ describe("the command line", () => {
   });
 
   it("teaches by examples in the help of every command", async () => {
-    for (const command of [["train"], ["runs"], ["config"]]) {
+    for (const command of [["train"], ["sample"], ["runs"], ["config"]]) {
       const { code, stdout } = await run(...command, "--help");
       expect(code).toBe(0);
       expect(stdout).toContain("Examples:\n  pnpm cli ");

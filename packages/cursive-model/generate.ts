@@ -102,25 +102,29 @@ async function writeBatch(model: Transformer, settings: Settings & { readonly ro
     row.done = true;
     onText?.(row.index, Int32Array.from(row.tokens));
   };
-  using logits = new LogitsSource(model, settings);
-  for (let count = settings.start.length; count < maxTokens && rows.some((row) => !row.done); count++) {
-    signal?.throwIfAborted();
-    const values = await logits.next();
-    let drawn = 0;
-    for (const [i, row] of rows.entries()) {
-      if (row.done) continue;
-      drawn++;
-      const token = sampleToken(values.subarray(i * vocabSize, (i + 1) * vocabSize), { temperature, topK, rng: row.rng });
-      if (token === tokenizer.endToken) finish(row);
-      else row.tokens.push(token);
+  const logits = new LogitsSource(model, settings);
+  try {
+    for (let count = settings.start.length; count < maxTokens && rows.some((row) => !row.done); count++) {
+      signal?.throwIfAborted();
+      const values = await logits.next();
+      let drawn = 0;
+      for (const [i, row] of rows.entries()) {
+        if (row.done) continue;
+        drawn++;
+        const token = sampleToken(values.subarray(i * vocabSize, (i + 1) * vocabSize), { temperature, topK, rng: row.rng });
+        if (token === tokenizer.endToken) finish(row);
+        else row.tokens.push(token);
+      }
+      onToken?.(count + 1, drawn);
     }
-    onToken?.(count + 1, drawn);
+  } finally {
+    logits.release();
   }
   for (const row of rows) if (!row.done) finish(row);
 }
 
 /** The logits after the tokens of a batch of rows as it grows: from kept keys and values, or computed anew. */
-class LogitsSource implements Disposable {
+class LogitsSource {
   readonly #model: Transformer;
   readonly #rows: readonly Row[];
   readonly #padToken: number;
@@ -142,7 +146,7 @@ class LogitsSource implements Disposable {
 
   /** After the tokens that the rows have now, `[B, V]` in rows; one token more than the time before. What a finished row gets means nothing. */
   next(): Promise<Float32Array> {
-    if (this.#decoder && this.#isHooked()) this[Symbol.dispose]();
+    if (this.#decoder && this.#isHooked()) this.release();
     const decoder = this.#decoder;
     if (!decoder) return this.#recompute();
     const count = Math.max(...this.#rows.map((row) => row.tokens.length));
@@ -150,7 +154,7 @@ class LogitsSource implements Disposable {
     return decoder.next(Int32Array.from(this.#rows, (row) => row.tokens[count - 1] ?? this.#padToken));
   }
 
-  [Symbol.dispose](): void {
+  release(): void {
     this.#decoder?.release();
     this.#decoder = undefined;
   }

@@ -1,7 +1,8 @@
-import { type Device, type HostTensor, openDevice, type StateDict, TensorError, tensor } from "@cursive/tensor";
-import { epsilon, expectClose, runs, seededIndices, seededValues } from "@cursive/tensor/testing";
+import { type Device, type HostTensor, openDevice, TensorError, tensor } from "@cursive/tensor";
+import { epsilon, expectClose, runs, seededIndices } from "@cursive/tensor/testing";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { randomModel } from "./testing/random_model.ts";
 import { Transformer, type TransformerConfig } from "./transformer.ts";
 
 let device: Device;
@@ -61,19 +62,7 @@ function expectEqualButForRounding(actual: Float32Array, expected: Float32Array)
   expectClose(actual, expected, 64 * epsilon * largest);
 }
 
-/** A model with parameters large enough for attention to choose: initial ones attend almost evenly. */
-function trainedLooking(seed = 1): Transformer {
-  const model = new Transformer(config, { seed });
-  const state: StateDict = new Map();
-  for (const [i, [name, p]] of [...model.namedParameters()].entries()) {
-    const gain = name.includes("ln_") ? 1 : p.rank === 2 && !name.includes("transformer.w") ? 1.5 / Math.sqrt(p.shape[1]!) : 0.5;
-    const shift = name.includes("ln_") && name.endsWith("weight") ? 1 : 0;
-    const data = Float32Array.from(seededValues(100 * seed + i, p.shape).data, (v) => shift + gain * v);
-    state.set(name, { shape: p.shape, dtype: "f32", data });
-  }
-  model.loadStateDict(state);
-  return model;
-}
+const trainedLooking = (seed = 1) => randomModel(config, seed);
 
 describe("the transformer", () => {
   it("sees no token after the one it speaks of, to the last bit", async () => {

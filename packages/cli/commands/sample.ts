@@ -95,7 +95,7 @@ async function sample(given: readonly string[], flags: SampleFlags): Promise<voi
   const output = new Output(flags);
   const asked = await readTexts(given, flags);
   const checkpoint = await findCheckpoint(flags);
-  const device = await openDevice();
+  using device = await openDevice();
   const found = { ...checkpoint, ...(await loadModel(checkpoint.path)) };
   const config = found.run?.config;
   const texts = fitTexts(asked.length > 0 ? asked : defaultTexts(config), { flags, found, output });
