@@ -2,6 +2,7 @@ export { apply, applyAll, enableGrad, isGradEnabled, noGrad } from "./autograd/a
 export { type GradientHook, gradientHook } from "./autograd/gradient_hook.ts";
 export type { GradientContext, Op } from "./autograd/node.ts";
 export { type CapturedStep, type CaptureOptions, capture, type PlanCost, type StepInput, type StepOutput } from "./capture/capture.ts";
+export type { LaunchTime } from "./capture/profile.ts";
 export * from "./create.ts";
 export { Device } from "./device/device.ts";
 export { storageClock } from "./device/memory.ts";
