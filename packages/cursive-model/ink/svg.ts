@@ -82,7 +82,8 @@ export function inkSheet(items: readonly InkSheetItem[], options: InkSheetOption
   const boxes = items.map(({ ink }) => bounds(ink));
   const captionHeight = items.some(({ caption }) => caption) ? 0.08 : 0;
   const top = Math.min(0, ...boxes.map((box) => box.top));
-  const cellWidth = Math.max(0, ...boxes.map((box) => box.right - box.left)) + 2 * margin;
+  const captionWidths = items.map(({ caption = "" }) => LETTER_WIDTH * caption.length);
+  const cellWidth = Math.max(0, ...boxes.map((box) => box.right - box.left), ...captionWidths) + 2 * margin;
   const cellHeight = Math.max(0, ...boxes.map((box) => box.bottom)) - top + captionHeight + 2 * margin;
   const columns = options.columns ?? Math.max(1, Math.round(Math.sqrt((2 * items.length * cellHeight) / cellWidth)));
   const body = items.map(({ ink, caption }, i) => {
@@ -97,6 +98,9 @@ export function inkSheet(items: readonly InkSheetItem[], options: InkSheetOption
   const box = { left: 0, top: 0, right: Math.min(columns, Math.max(1, items.length)) * cellWidth, bottom: Math.max(1, rows) * cellHeight };
   return documentOf(box, body.join("\n"), options);
 }
+
+/** About the width of a caption's letter, in canvas heights: captions should not run into each other. */
+const LETTER_WIDTH = 0.028;
 
 /** Letters of ordinary size, scaled down: renderers cannot set type of a fraction of a unit. */
 function captionText(caption: string, x: number, y: number): string {

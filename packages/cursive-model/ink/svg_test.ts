@@ -172,6 +172,13 @@ describe("inkSheet", () => {
     expect(svg).toContain('viewBox="0 0 2.4 4.56"');
     expect(svg).toContain(">one</text>");
   });
+
+  it("gives long captions room", () => {
+    const widthOf = (caption: string) =>
+      numbers(inkSheet([{ ink: inkOf("0,0 0.1,0"), caption }], { columns: 1 }).match(/viewBox="([^"]*)"/)![1]!)[2]!;
+    expect(widthOf("i")).toBeCloseTo(0.2, 4);
+    expect(widthOf("a caption of thirty characters")).toBeGreaterThan(0.8);
+  });
 });
 
 describe("text in pictures", () => {
