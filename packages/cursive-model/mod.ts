@@ -38,5 +38,6 @@ export * from "./ink/svg.ts";
 export * from "./losses/mean_loss.ts";
 export { type TokenClass, tokenClasses } from "./losses/token_class.ts";
 export * from "./reference_checkpoint.ts";
+export * from "./reference_checkpoint.ts";
 export * from "./train.ts";
 export * from "./transformer.ts";

@@ -29,7 +29,7 @@ export class StoredZip {
   readonly #entries = new Map<string, Entry>();
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength); // slices of Node's Buffer would share its memory
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const end = this.#findEnd();
     const count = this.#view.getUint16(end + 10, true);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { storedZip, torchFile } from "../testing/torch_file.ts";
 import { TorchFileError } from "./torch_file_error.ts";
 import { isHostTensor, readTorchFile, type TorchValue, torchStateDict } from "./torch_pickle.ts";
 
@@ -18,46 +19,10 @@ function described(value: TorchValue | undefined): unknown {
   return Array.isArray(value) ? value.map(described) : value;
 }
 
-/** Zips members as torch.save does: stored. */
-function zipOf(members: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const parts: number[] = [];
-  const directory: number[] = [];
-  const u16 = (v: number): number[] => [v & 0xff, v >>> 8];
-  const u32 = (v: number): number[] => [...u16(v & 0xffff), ...u16(v >>> 16)];
-  for (const [name, data] of Object.entries(members)) {
-    const text = [...new TextEncoder().encode(name)];
-    const sizes = [...u32(crc(data)), ...u32(data.length), ...u32(data.length), ...u16(text.length)];
-    directory.push(...u32(0x02014b50), ...u16(0), ...u16(0), ...u16(0), ...u16(0), ...u32(0), ...sizes);
-    directory.push(...u16(0), ...u16(0), ...u16(0), ...u16(0), ...u32(0), ...u32(parts.length), ...text);
-    parts.push(...u32(0x04034b50), ...u16(0), ...u16(0), ...u16(0), ...u32(0), ...sizes, ...u16(0), ...text, ...data);
-  }
-  const count = Object.keys(members).length;
-  const end = [
-    ...u32(0x06054b50),
-    ...u16(0),
-    ...u16(0),
-    ...u16(count),
-    ...u16(count),
-    ...u32(directory.length),
-    ...u32(parts.length),
-    ...u16(0),
-  ];
-  return Uint8Array.from([...parts, ...directory, ...end]);
-}
-
-function crc(data: Uint8Array): number {
-  let value = -1;
-  for (const byte of data) {
-    value ^= byte;
-    for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0);
-  }
-  return ~value;
-}
-
 /** A file with a pickle of these instructions: texts as they are, numbers as bytes. */
 function pickleOf(...code: (string | number)[]): Uint8Array {
   const bytes = code.flatMap((part) => (typeof part === "number" ? [part] : [...new TextEncoder().encode(part)]));
-  return zipOf({ "x/data.pkl": Uint8Array.of(0x80, 2, ...bytes), "x/data/0": new Uint8Array(8), "x/version": Uint8Array.of(0x33) });
+  return storedZip({ "x/data.pkl": Uint8Array.of(0x80, 2, ...bytes), "x/data/0": new Uint8Array(8), "x/version": Uint8Array.of(0x33) });
 }
 
 /** Instructions for a tensor of the two f32 in storage 0. */
@@ -98,6 +63,7 @@ describe("readTorchFile()", () => {
     const shifted = new Uint8Array(bytes.length + 3).subarray(3);
     shifted.set(bytes);
     expect(readTorchFile(shifted)).toEqual(readTorchFile(bytes));
+    expect(readTorchFile(Buffer.from(shifted))).toEqual(readTorchFile(bytes));
   });
 
   it("runs nothing: a pickle of os.system is refused by its name", () => {
@@ -113,9 +79,9 @@ describe("readTorchFile()", () => {
     expect(() => readTorchFile(fixture("legacy"))).toThrow("the older form: load and save it again with torch");
     expect(() => readTorchFile(new Uint8Array(0))).toThrow("found a cut-off or another file");
     expect(() => readTorchFile(new TextEncoder().encode("{}".repeat(100)))).toThrow("found a cut-off or another file");
-    expect(() => readTorchFile(zipOf({ "words.json": Uint8Array.of(1) }))).toThrow("Expected one data.pkl in the zip but found 0");
+    expect(() => readTorchFile(storedZip({ "words.json": Uint8Array.of(1) }))).toThrow("Expected one data.pkl in the zip but found 0");
     const big = { "x/byteorder": new TextEncoder().encode("big"), "x/data.pkl": Uint8Array.of(0x80, 2, 0x4e, 0x2e) };
-    expect(() => readTorchFile(zipOf(big))).toThrow('found byte order "big"');
+    expect(() => readTorchFile(storedZip(big))).toThrow('found byte order "big"');
   });
 
   it("finds a changed bit in a tensor", () => {
@@ -184,6 +150,18 @@ describe("readTorchFile()", () => {
       fc.property(fc.array(parts, { maxLength: 12 }), (code) => expectValueOrError(pickleOf(...code.flat(), "."))),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe("torchFile()", () => {
+  it("writes for tests what readTorchFile() gives back", () => {
+    const tensor = { shape: [2, 3], dtype: "f32", data: Float32Array.of(1, 2, 3, 4, 5, 6) } as const;
+    const value = new Map<string | number, TorchValue>([
+      ["tensors", new Map([["W", tensor]])],
+      ["plain", [null, true, -3, 0.5, "θ", []]],
+      [7, { shape: [], dtype: "i32", data: Int32Array.of(-1) }],
+    ]);
+    expect(readTorchFile(torchFile(value))).toEqual(value);
   });
 });
 

@@ -2,3 +2,4 @@
 export { withMutation } from "../device/kernel.ts";
 export * from "./arbitrary.ts";
 export * from "./float64.ts";
+export * from "./torch_file.ts";
