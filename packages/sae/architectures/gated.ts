@@ -6,7 +6,7 @@ import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput
 /** Sizes and losses of a {@link GatedSae}. */
 export interface GatedConfig extends SaeCommonConfig {
   readonly architecture: "gated";
-  /** λ. Default 5, for activations with E‖x‖ = √D. */
+  /** λ. Default 2, for activations with E‖x‖ = √D. */
   readonly l1Coefficient?: number;
 }
 
@@ -24,7 +24,7 @@ export class GatedSae extends SparseAutoencoder<Required<GatedConfig>> {
 
   constructor(config: GatedConfig) {
     const defaults = { seed: 0, applyBDecToInput: true, init: "tied", decoderInitNorm: 1, decoderConstraint: "unit-norm" } as const;
-    super({ ...defaults, l1Coefficient: 5, ...config });
+    super({ ...defaults, l1Coefficient: 2, ...config });
     this.b_gate = zeroParameter(config.dSae);
     this.b_mag = zeroParameter(config.dSae);
     this.r_mag = zeroParameter(config.dSae);

@@ -3,14 +3,17 @@ import type { Coefficient } from "../coefficient.ts";
 import { constantParameter, zeroParameter } from "../init.ts";
 import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
 
-/** Sizes and losses of a {@link JumpReluSae}. Defaults depend on `sparsity` and suppose activations with E‖x‖ = √D. */
+/**
+ * Sizes and losses of a {@link JumpReluSae}. Defaults depend on `sparsity` and suppose activations with E‖x‖ = √D. The error grows with D and the
+ * penalty does not, so these are for widths of tens: for widths of thousands λ is 5 and more, and ε 2 (Anthropic, SAELens).
+ */
 export interface JumpReluConfig extends SaeCommonConfig {
   readonly architecture: "jumprelu";
   /** `"tanh"`: Anthropic's of January 2025; `"step"`: the paper's, which takes about a billion rows to settle. Default `"tanh"`. */
   readonly sparsity?: "tanh" | "step";
-  /** λ. Default 5 for tanh, 1 for step. */
+  /** λ. Default 0.5 for tanh, 1 for step. */
   readonly l0Coefficient?: number;
-  /** ε: width of the window around a threshold in which it gets gradients. Default 2 for tanh, 0.05 for step. */
+  /** ε: width of the window around a threshold in which it gets gradients. Default 0.5 for tanh, 0.05 for step. */
   readonly bandwidth?: number;
   /** θ at the start. Default 0.1 for tanh, 0.01 for step. */
   readonly initialThreshold?: number;
@@ -91,8 +94,8 @@ export class JumpReluSae extends SparseAutoencoder<Required<JumpReluConfig>> {
     const ofTanh = {
       decoderConstraint: "none",
       decoderInitNorm: 0.1,
-      l0Coefficient: 5,
-      bandwidth: 2,
+      l0Coefficient: 0.5,
+      bandwidth: 0.5,
       initialThreshold: 0.1,
       preActCoefficient: 3e-6,
     } as const;

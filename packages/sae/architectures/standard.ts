@@ -6,7 +6,7 @@ import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput
 /** Sizes and losses of a {@link StandardSae}. */
 export interface StandardConfig extends SaeCommonConfig {
   readonly architecture: "standard";
-  /** λ. Default 5, Anthropic's of April 2024 for activations with E‖x‖ = √D. */
+  /** λ. Default 2: for activations with E‖x‖ = √D and widths of tens. Anthropic's of April 2024 is 5, for widths of thousands. */
   readonly l1Coefficient?: number;
   /**
    * `"mean"`: λ is a row's; `"sum"`: the notebook's, where λ counts once for every row of the batch. Default `"mean"`.
@@ -34,7 +34,7 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
       applyBDecToInput: true,
       init: "tied",
       decoderInitNorm: 1,
-      l1Coefficient: 5,
+      l1Coefficient: 2,
       l1Reduction: "mean",
       l1Weight: decoderConstraint === "none" && config.l1Reduction !== "sum" ? "decoder-norm" : "none",
       ...config,
