@@ -1,4 +1,4 @@
-import { type CapturedStep, capture, createRng, type HostTensor, noGrad, type Rng, type Tensor } from "@cursive/tensor";
+import { type CapturedStep, capture, createRng, type HostTensor, noGrad, portableExp, type Rng, type Tensor } from "@cursive/tensor";
 import type { StrokeTokenizer } from "./data/tokenizer.ts";
 import { Decoder } from "./decode.ts";
 import type { Transformer } from "./transformer.ts";
@@ -218,7 +218,7 @@ export function sampleToken(logits: ArrayLike<number>, options: { temperature: n
   }
   if (temperature === 0) return best;
   const least = topK < logits.length ? Float64Array.from(logits).sort()[logits.length - Math.floor(topK)]! : Number.NEGATIVE_INFINITY;
-  const weights = Float64Array.from(logits, (v) => (v >= least ? Math.exp((v - logits[best]!) / temperature) : 0));
+  const weights = Float64Array.from(logits, (v) => (v >= least ? portableExp((v - logits[best]!) / temperature) : 0));
   let left = rng.uniform() * weights.reduce((a, b) => a + b, 0);
   for (let i = 0; i < weights.length; i++) {
     left -= weights[i]!;
