@@ -1,6 +1,7 @@
 """Writes the PyTorch files that torch_pickle_test.ts reads, and what is in them: torch/*.pt, torch/expected.json.
 
-Run with any PyTorch from 1.6 on: python3 packages/tensor/testing/make_torch_fixtures.py
+Run with any PyTorch from 1.6 on, and format what it wrote:
+python3 packages/tensor/testing/make_torch_fixtures.py; npx biome format --write packages/tensor/testing/torch
 """
 
 import json
