@@ -7,6 +7,7 @@ import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEvalCommand } from "./commands/eval.ts";
 import { addReportCommand } from "./commands/report.ts";
 import { addRunsCommand } from "./commands/runs.ts";
+import { addSaeCommand } from "./commands/sae.ts";
 import { addSampleCommand } from "./commands/sample.ts";
 import { addTrainCommand } from "./commands/train.ts";
 import { ExitWith, Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
@@ -32,6 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addDataCommand(program);
   addRunsCommand(program);
   addReportCommand(program);
+  addSaeCommand(program);
   addConfigCommand(program);
   addDoctorCommand(program);
   try {

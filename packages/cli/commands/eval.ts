@@ -11,6 +11,7 @@ import { readJsonIfThere } from "../run/files.ts";
 import { describeModel, type FoundModel, findModel } from "../run/find_model.ts";
 import { listenForInterrupt } from "../run/interrupt.ts";
 import { isEvaluation, readMetrics } from "../run/metrics.ts";
+import { suitedTo } from "../run/model_data.ts";
 import { Output } from "../terminal/output.ts";
 import { clock } from "../terminal/progress.ts";
 import { grid, table } from "../terminal/table.ts";
@@ -134,13 +135,6 @@ async function findSubject(flags: EvalFlags): Promise<Subject> {
     );
   }
   return { loaded, folder, config, data, isOwn };
-}
-
-/** A configuration whose data have the form that a model takes. */
-function suitedTo({ model, tokenizer }: FoundModel, config: RunConfig): RunConfig {
-  const { bins } = tokenizer.toJSON();
-  if (typeof bins !== "string") throw new UsageError("Expected a model of named stroke bins but found one with its own");
-  return { ...config, data: { ...config.data, bins, maxLength: model.config.blockSize, contextLength: model.config.contextBlockSize } };
 }
 
 /** What train wrote down at the checkpoint's step, if it measured the same. */

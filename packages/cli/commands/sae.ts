@@ -1,0 +1,10 @@
+import type { Command } from "commander";
+import { addSaeEvalCommand } from "./sae/eval.ts";
+import { addSaeTrainCommand } from "./sae/train.ts";
+
+/** `sae`: sparse autoencoders on a model's activations. */
+export function addSaeCommand(program: Command): void {
+  const sae = program.command("sae").description("Train sparse autoencoders on a model's activations and look at what they find.");
+  addSaeTrainCommand(sae);
+  addSaeEvalCommand(sae);
+}

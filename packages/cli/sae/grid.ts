@@ -1,0 +1,47 @@
+import { type Override, parseSetting } from "../config/overrides.ts";
+import { applyOverrides } from "../config/resolve.ts";
+import { UsageError } from "../errors.ts";
+import type { SaeRunConfig } from "./sae_config.ts";
+import { saeKeys } from "./sae_schema.ts";
+
+/** One autoencoder of a run, with the values that tell it from the others. */
+export interface GridMember {
+  /** `sae` where there is only one, else such as `k-8_seed-1`; good for a file's name. */
+  readonly name: string;
+  readonly config: SaeRunConfig;
+}
+
+const MOST = 64;
+
+/**
+ * A configuration for each combination of a grid's values; the one configuration without a grid.
+ * @throws UsageError for keys that the members of one stream cannot differ in, values that do not fit, and very many combinations.
+ */
+export function gridMembers(config: SaeRunConfig): GridMember[] {
+  const axes = (config.grid ?? []).map(readAxis);
+  const twice = axes.find(({ path }, i) => axes.findIndex((other) => other.path === path) !== i);
+  if (twice) throw new UsageError(`Expected each key once in a grid but found ${twice.path} again`);
+  const points = axes.reduce<Override[][]>((sum, { values }) => sum.flatMap((point) => values.map((value) => [...point, value])), [[]]);
+  if (points.length > MOST) throw new UsageError(`Expected a grid of at most ${MOST} autoencoders but found ${points.length}`);
+  return points.map((point) => ({ name: nameOf(point), config: applyOverrides({ ...config, grid: null }, point).config }));
+}
+
+/** Reads `k=4,8,16`; `sae.` may be left out. */
+function readAxis(text: string): { path: string; values: Override[] } {
+  const [key = "", list = ""] = text.split(/=(.*)/s);
+  if (!key || !list) throw new UsageError(`Expected --grid key=value,value, such as --grid k=4,8,16, but found "${text}"`);
+  const path = saeKeys.at(`sae.${key}`) ? `sae.${key}` : key === "lr" ? "training.lr" : key;
+  const values = list.split(",").map((value) => parseSetting(`${path}=${value}`, saeKeys));
+  if (!(path.startsWith("sae.") || path === "training.lr") || path === "sae.architecture")
+    throw new UsageError(
+      `Expected a grid over options of the autoencoder or training.lr but found ${path}: what else differs is for a run of its own`,
+    );
+  const texts = values.map(({ value }) => String(value));
+  const twice = texts.find((value, i) => texts.indexOf(value) !== i);
+  if (twice !== undefined) throw new UsageError(`Expected values that differ in a grid but found ${path}=${twice} twice`);
+  return { path, values };
+}
+
+function nameOf(point: readonly Override[]): string {
+  return point.map(({ path, value }) => `${path.split(".").at(-1)}-${value}`).join("_") || "sae";
+}
