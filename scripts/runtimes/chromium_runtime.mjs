@@ -33,9 +33,9 @@ export async function startChromium(executable, { modules, env }) {
     url: (module) => `${origin}/${module.replace(/\.ts$/, ".js")}`,
     async call(url, name, ...args) {
       const browser = await takeBrowser();
-      // A page of its own for each call: what one leaves behind goes with it.
-      const page = await browser.newPage();
       try {
+        // A page of its own for each call: what one leaves behind goes with it.
+        const page = await browser.newPage();
         await page.addInitScript((env) => Object.assign(globalThis, { process: { env } }), env);
         await page.goto(origin);
         const crash = new Promise((_, reject) => page.once("crash", () => reject(new Error("the page crashed"))));
@@ -43,10 +43,14 @@ export async function startChromium(executable, { modules, env }) {
           async ([url, name, args]) => (await import(url))[name](...args),
           /** @type {const} */ ([url, name, args]),
         );
-        return await Promise.race([result, crash]);
-      } finally {
+        const value = await Promise.race([result, crash]);
         await page.close();
         idle.push(browser);
+        return value;
+      } catch (error) {
+        // Whatever went wrong, the next call gets another browser.
+        await browser.close();
+        throw error;
       }
     },
     async close() {

@@ -34,6 +34,15 @@ describe("openDevice()", () => {
     expect([...(await tensor([1, 2, 3], { device }).data())]).toEqual([1, 2, 3]);
   });
 
+  it("computes the same by the panel family where subgroups have no fixed size, by portable kernels", async () => {
+    using device = await openDevice({ limits: "default", family: "panel" });
+    expect(device.hasFamily("panel")).toBe(false);
+    expect(device.hasFamily("tile")).toBe(true);
+    const x = tensor(new Float32Array(200).fill(1), { shape: [2, 100], device });
+    expect([...(await x.sum({ axis: 1 }).data())]).toEqual([100, 100]);
+    expect(new Set(await x.softmax({ axis: 1 }).data())).toEqual(new Set([Math.fround(0.01)]));
+  });
+
   // Browsers and Deno bring a WebGPU of their own, which has no such thing.
   it.skipIf(globalThis.navigator?.gpu)("refuses Dawn's null backend unless asked for it", async () => {
     await expect(openDevice({ dawn: ["backend=null"], asDefault: false })).rejects.toThrow(DeviceError);
