@@ -13,7 +13,14 @@ const COMMANDS = ["chromium", "google-chrome", "google-chrome-stable", "chromium
 const PLACES = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"];
 
 /** `--no-sandbox`: as root, and in most containers, there is none. `--enable-unsafe-webgpu`: a software adapter counts as unsafe. */
-const ARGUMENTS = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-gpu-watchdog", "--disable-quic", "--no-pings"];
+const ARGUMENTS = [
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--disable-gpu-watchdog",
+  "--disable-quic",
+  "--no-pings",
+];
 
 const LAUNCHER = `#!/bin/sh
 # Chromium with the libraries and fonts beside it.

@@ -50,7 +50,8 @@ export async function startChromium(executable, { modules, env }) {
       } catch (error) {
         // Whatever went wrong, the next call gets another browser.
         await browser.close();
-        throw error;
+        // playwright adds all that the browser printed, and every flag that it was started with.
+        throw new Error(String(error).split("\nBrowser logs:")[0], { cause: error });
       }
     },
     async close() {
