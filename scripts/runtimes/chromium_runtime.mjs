@@ -51,7 +51,7 @@ export async function startChromium(executable, { modules, env }) {
         // Whatever went wrong, the next call gets another browser.
         await browser.close();
         // playwright adds all that the browser printed, and every flag that it was started with.
-        throw new Error(String(error).split("\nBrowser logs:")[0], { cause: error });
+        throw new Error((error instanceof Error ? error.message : String(error)).split("\nBrowser logs:")[0], { cause: error });
       }
     },
     async close() {
