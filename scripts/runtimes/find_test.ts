@@ -7,7 +7,7 @@ import { findDeno } from "./deno.mjs";
 import { findNode } from "./node_versions.mjs";
 import { UnavailableError } from "./tool.mjs";
 
-describe.skipIf(process.platform === "win32")("what is installed", () => {
+describe.runIf(process.platform === "linux")("what is installed", () => {
   let root: string;
   const download = false;
 
