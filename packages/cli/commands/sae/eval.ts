@@ -48,7 +48,11 @@ export function addSaeEvalCommand(sae: Command): void {
     .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
     .option("--batches <n>", "batches (default: as the model's evaluations)", wholeNumber)
     .option("--batch-size <n>", "sequences in each (default: as the model's evaluations)", wholeNumber)
-    .option("--tokens <kinds>", `kinds of tokens whose activations count: ${tokenKinds.join(", ")}`, kinds, ["theta", "radius"])
+    .addOption(
+      new Option("--tokens <kinds>", `kinds of tokens whose activations count, out of ${tokenKinds.join(", ")}`)
+        .argParser(kinds)
+        .default(["theta", "radius"], "theta,radius"),
+    )
     .addOption(
       new Option("--splice <places>", "replace activations at all places, as the notebook did, or at those of --tokens")
         .choices(["everywhere", "kept"])
@@ -65,7 +69,7 @@ export function addSaeEvalCommand(sae: Command): void {
 }
 
 const examples = `
-Each ± is one standard error over other draws of as many sequences. No figure depends on batches' sizes, only on the sequences.
+Each ± is one standard error over other draws of as many sequences. No figure depends on how many pass the GPU at once.
 
 Examples:
   pnpm cli sae eval                                 the last autoencoder, on held-out words
