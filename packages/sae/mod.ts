@@ -3,6 +3,16 @@
  *
  * @module
  */
+export {
+  ActivationIndex,
+  type ActivationIndexInfo,
+  type ActivationIndexOptions,
+  ActivationIndexWriter,
+  type IndexFiles,
+  type LatentFirings,
+  type RowPlaces,
+} from "./analysis/activation_index.ts";
+export { type Example, type ExampleBand, type ExampleOptions, type LatentExamples, latentExamples } from "./analysis/examples.ts";
 export type { AuxConfig } from "./architectures/auxiliary.ts";
 export { type BatchTopKConfig, BatchTopKSae } from "./architectures/batchtopk.ts";
 export { type GatedConfig, GatedSae } from "./architectures/gated.ts";
