@@ -1,6 +1,7 @@
 import process from "node:process";
 import { ShaderError } from "@cursive/tensor";
 import { Command, CommanderError } from "commander";
+import { addActivationsCommand } from "./commands/activations.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDataCommand } from "./commands/data.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -34,6 +35,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addRunsCommand(program);
   addReportCommand(program);
   addSaeCommand(program);
+  addActivationsCommand(program);
   addConfigCommand(program);
   addDoctorCommand(program);
   try {

@@ -1,0 +1,148 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Device, openDevice } from "@cursive/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Override } from "../config/overrides.ts";
+import { Interrupted } from "../errors.ts";
+import { openModelWithData } from "../run/model_data.ts";
+import { RunFolder } from "../run/run_folder.ts";
+import { parseRows } from "../run/step_log.ts";
+import { Output } from "../terminal/output.ts";
+import { makeRunFolder, miniConfig, type TemporaryFolder, temporaryFolder, trainMini } from "../testing/mini.ts";
+import { cacheActivations } from "./cache_activations.ts";
+import { resolveSaeConfig } from "./resolve_sae_config.ts";
+import type { SaeRunConfig } from "./sae_config.ts";
+import type { SaeRow } from "./sae_metrics.ts";
+import { cachedSource, liveSource } from "./sae_source.ts";
+import { buildSaeTrainer, type TrainedSae, trainSaeRun } from "./train_sae_run.ts";
+
+let device: Device;
+let folder: TemporaryFolder;
+let checkpoint: string;
+let cache: string;
+beforeAll(async () => {
+  device = await openDevice();
+  folder = temporaryFolder();
+  const config = miniConfig({ steps: 20, "logging.report": false, "logging.tensorboard": false });
+  const run = await makeRunFolder(join(folder.path, "runs"), { config, device });
+  await trainMini(config, { device, folder: run });
+  await run.release();
+  checkpoint = run.file("checkpoints/last.safetensors");
+  cache = join(folder.path, "cache");
+  const subject = await openModelWithData({ runs: "", checkpoint });
+  const signal = new AbortController().signal;
+  const what = { split: "train", tokens: ["theta", "radius", "end"], rowsPerShard: 100, chunk: 4 } as const;
+  await cacheActivations(subject, { ...what, hooks: ["blocks.0.hook_mlp_out"], out: cache, sequences: 30, signal, onSequence: () => {} });
+}, 120_000);
+afterAll(() => {
+  folder[Symbol.dispose]();
+  device.destroy();
+});
+
+const small = {
+  steps: 30,
+  "data.batchRows": 12,
+  "data.bufferRows": 40,
+  "sae.k": 2,
+  "checkpoints.everySteps": 4,
+  "checkpoints.everySeconds": null,
+};
+
+function configOf(preset: "default" | "notebook", values: Readonly<Record<string, unknown>>): SaeRunConfig {
+  const overrides: Override[] = Object.entries(values).map(([path, value]) => ({ path, value, from: "test" }));
+  return resolveSaeConfig(preset, overrides).config;
+}
+
+/** Says nothing, and asks for an end when a step has been taken. */
+class Stopper extends Output {
+  readonly controller = new AbortController();
+  readonly #at: number;
+
+  constructor(at: number) {
+    super({ quiet: true });
+    this.#at = at;
+  }
+
+  override event(name: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (name === "step" && fields.step === this.#at) this.controller.abort(new Interrupted("interrupted", { exitCode: 130 }));
+  }
+}
+
+/** Trains on in a folder, with a trainer, model and stream of its own. */
+async function trainOn(
+  run: RunFolder,
+  { config, stopAt = Number.NaN }: { config: SaeRunConfig; stopAt?: number },
+): Promise<readonly TrainedSae[]> {
+  const output = new Stopper(stopAt);
+  const { signal } = output.controller;
+  const source = config.source.activations === null ? await liveSource(config, { say: () => {}, signal }) : await cachedSource(config);
+  const trainer = await buildSaeTrainer(config, { source, stream: await source.open(), output });
+  return trainSaeRun({ config, source, trainer, folder: run, output, signal }).finally(() => trainer.destroy());
+}
+
+const newRun = (name: string): Promise<RunFolder> => RunFolder.create(join(folder.path, "saes"), { name, files: { "config.json": "{}" } });
+
+function measured(run: RunFolder): object[] {
+  const { rows } = parseRows<SaeRow>(readFileSync(run.file("metrics.jsonl"), "utf8"));
+  return rows.map(({ milliseconds: _, rowsPerSecond: __, ...row }) => row);
+}
+
+describe("trainSaeRun()", () => {
+  it("goes on bit for bit wherever it was interrupted, from a model, whole sequences, or a cache", async () => {
+    const whole = {
+      steps: 30,
+      "data.sequences": 8,
+      "data.batchSequences": 3,
+      "checkpoints.everySteps": 4,
+      "checkpoints.everySeconds": null,
+    };
+    const configs = [
+      configOf("default", { ...small, "source.checkpoint": checkpoint, "training.deadAfterRows": 30, "training.resample.atSteps": [10] }),
+      configOf("notebook", { ...whole, "source.checkpoint": checkpoint }),
+      configOf("default", { ...small, "source.activations": cache, grid: ["sae.k=1,2"] }),
+    ];
+    for (const config of configs) {
+      const [straight, broken] = [await newRun("straight"), await newRun("broken")];
+      const results = await trainOn(straight, { config });
+      for (const stopAt of [3, 17]) await expect(trainOn(broken, { config, stopAt })).rejects.toMatchObject({ exitCode: 130 });
+      const status = JSON.parse(readFileSync(broken.file("status.json"), "utf8"));
+      expect(status).toMatchObject({ state: "interrupted", step: 18 }); // a step was under way
+      await trainOn(broken, { config });
+      const bytes = (run: RunFolder): Buffer => readFileSync(run.file("checkpoints/last.safetensors"));
+      expect(bytes(broken).equals(bytes(straight))).toBe(true);
+      expect(measured(broken)).toEqual(measured(straight));
+      expect(measured(broken)).toHaveLength(30);
+      expect(results.every(({ fve, l0 }) => Number.isFinite(fve) && l0 > 0)).toBe(true);
+    }
+  }, 120_000);
+
+  it("keeps each autoencoder's figures under SAELens' names, behind its own where there are several", () => {
+    const row = measured({ file: (name: string) => join(folder.path, "saes/straight-005", name) } as RunFolder)[0]!;
+    for (const name of ["k-1", "k-2"])
+      for (const figure of ["losses/overall_loss", "losses/mse_loss", "metrics/l0", "metrics/explained_variance", "sparsity/dead_features"])
+        expect(row).toHaveProperty([`${name}/${figure}`]);
+    expect(row).toMatchObject({ step: 1, "details/n_training_samples": 12 });
+  });
+
+  it("stops at a loss that is not finite, says so, and keeps what was saved before", async () => {
+    const run = await newRun("wild");
+    const config = configOf("default", {
+      ...small,
+      "source.activations": cache,
+      "training.lr": 1e30,
+      "training.warmupSteps": 0,
+      "training.maxGradNorm": null,
+    });
+    await expect(trainOn(run, { config })).rejects.toThrow(
+      /^Expected .*finite.* but found .* at step \d+; a lower training\.lr .*; step \d+ is saved in /,
+    );
+    expect(JSON.parse(readFileSync(run.file("status.json"), "utf8"))).toMatchObject({ state: "failed" });
+  });
+
+  it("refuses the checkpoint of another configuration", async () => {
+    const run = await newRun("other");
+    const config = configOf("default", { ...small, steps: 4, "source.activations": cache });
+    await trainOn(run, { config });
+    await expect(trainOn(run, { config: { ...config, seed: 9 } })).rejects.toThrow("found none that can be used");
+  });
+});
