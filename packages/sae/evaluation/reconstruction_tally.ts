@@ -35,7 +35,6 @@ export interface ReconstructionMetrics {
 interface Sums {
   rows: number;
   errors: number;
-  inputs: number;
   outputs: number;
   products: number;
   cosines: number;
@@ -48,7 +47,6 @@ interface Sums {
 const noSums: Readonly<Sums> = {
   rows: 0,
   errors: 0,
-  inputs: 0,
   outputs: 0,
   products: 0,
   cosines: 0,
@@ -112,7 +110,6 @@ export class ReconstructionTally {
     const [inputNorm, outputNorm] = [Math.sqrt(input), Math.sqrt(output)];
     sums.rows++;
     sums.errors += error;
-    sums.inputs += input;
     sums.outputs += output;
     sums.products += product;
     sums.l0 += l0;

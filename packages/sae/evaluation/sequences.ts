@@ -32,43 +32,74 @@ export type SequenceBatches = (batch: number) => SequenceBatch | undefined;
 /** How to go through the sequences. */
 export interface SequenceOptions {
   readonly batches: SequenceBatches;
-  /** The most sequences on the GPU at once; no figure depends on it. Default 8. */
+  /** Sequences on the GPU at once. Another number may change losses in their last places, for kernels differ with it. Default 8. */
   readonly pieceSize?: number;
   readonly signal?: AbortSignal;
   /** Called after each piece with the number of sequences done. */
   readonly onSequences?: (done: number) => void;
 }
 
-/** Some sequences of a batch. */
+/** So many sequences, whichever batches they came in. */
 export interface SequencePiece extends SequenceBatch {
   /** The first one's number, counted over all batches. */
   readonly first: number;
+  /** Sequences that are there; beyond them the tensors repeat some, so as to have one shape. */
   readonly count: number;
-  /** Which batch. */
-  readonly batch: number;
+  /** `[count]`: the batch that each came in. */
+  readonly batchOf: readonly number[];
 }
 
-/** All sequences in their order, so many at a time. @throws The reason of `signal`, if it asks to stop. */
+/** One sequence: its tokens, targets and context. */
+type Sequence = readonly Int32Array[];
+
+/**
+ * All sequences in their order, cut anew into pieces of one size, so that what is computed from them is the same to the last bit however they
+ * were batched.
+ *
+ * @throws RangeError for sequences of different lengths. @throws The reason of `signal`, if it asks to stop.
+ */
 export function* sequencePieces(options: SequenceOptions): Generator<SequencePiece> {
   const { batches, pieceSize = 8, signal, onSequences } = options;
   if (!Number.isInteger(pieceSize) || pieceSize < 1) throw new RangeError(`Expected pieceSize of at least 1 but found ${pieceSize}`);
   let first = 0;
-  for (let number = 0; ; number++) {
-    const batch = batches(number);
-    if (!batch) return;
-    const size = batch.tokens.shape[0]!;
-    for (let start = 0; start < size; start += pieceSize) {
-      signal?.throwIfAborted();
-      const end = Math.min(size, start + pieceSize);
-      const [tokens, targets, context] = [batch.tokens, batch.targets, batch.context].map((ids) => rowsOf(ids, start, end));
-      yield { tokens: tokens!, targets: targets!, context: context!, first, count: end - start, batch: number };
-      first += end - start;
-      onSequences?.(first);
+  let waiting: { readonly sequence: Sequence; readonly batch: number }[] = [];
+  function* handOut(): Generator<SequencePiece> {
+    signal?.throwIfAborted();
+    const padded = Array.from({ length: pieceSize }, (_, i) => waiting[i % waiting.length]!.sequence);
+    const [tokens, targets, context] = [0, 1, 2].map((part) => stacked(padded.map((sequence) => sequence[part]!)));
+    yield {
+      tokens: tokens!,
+      targets: targets!,
+      context: context!,
+      first,
+      count: waiting.length,
+      batchOf: waiting.map(({ batch }) => batch),
+    };
+    first += waiting.length;
+    waiting = [];
+    onSequences?.(first);
+  }
+  for (let batch = 0, next = batches(batch); next; next = batches(++batch)) {
+    for (const sequence of sequencesOf(next)) {
+      waiting.push({ sequence, batch });
+      if (waiting.length < pieceSize) continue;
+      yield* handOut();
     }
   }
+  if (waiting.length > 0) yield* handOut();
 }
 
-function rowsOf({ shape, dtype, data }: HostTensor, start: number, end: number): HostTensor {
-  const width = shape[1]!;
-  return { shape: [end - start, width], dtype, data: data.subarray(start * width, end * width) };
+function sequencesOf({ tokens, targets, context }: SequenceBatch): Sequence[] {
+  const row = ({ data, shape }: HostTensor, i: number): Int32Array => (data as Int32Array).subarray(i * shape[1]!, (i + 1) * shape[1]!);
+  return Array.from({ length: tokens.shape[0]! }, (_, i) => [row(tokens, i), row(targets, i), row(context, i)]);
+}
+
+function stacked(rows: readonly Int32Array[]): HostTensor {
+  const width = rows[0]!.length;
+  const data = new Int32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) {
+    if (row.length !== width) throw new RangeError(`Expected sequences of one length but found ${width} and ${row.length}`);
+    data.set(row, i * width);
+  }
+  return { shape: [rows.length, width], dtype: "i32", data };
 }

@@ -18,9 +18,11 @@ export async function* siteRows(model: SpliceableModel, options: SiteRowsOptions
       const activation = await step(tokens, context); // (b, T, D)
       const [length, width] = activation.shape.slice(1) as [number, number];
       yield {
-        rows: activation.reshape([count * length, width]),
+        rows: activation.narrow(0, { start: 0, length: count }).reshape([count * length, width]),
         sequences: Float64Array.from({ length: count * length }, (_, row) => first + Math.floor(row / length)),
-        ...(keep && { mask: Uint8Array.from(tokens.data as Int32Array, (token) => Number(Boolean(keep[token]))) }),
+        ...(keep && {
+          mask: Uint8Array.from((tokens.data as Int32Array).subarray(0, count * length), (token) => Number(Boolean(keep[token]))),
+        }),
       };
     }
   } finally {

@@ -62,7 +62,7 @@ export async function* spliceLosses(sae: Codec, options: SpliceLossesOptions): A
     { device },
   );
   try {
-    for (const { tokens, targets, context, count, batch } of sequencePieces(options)) {
+    for (const { tokens, targets, context, count, batchOf } of sequencePieces(options)) {
       const length = targets.shape[1]!;
       const results = await step(tokens, targets, context);
       const values = (await Promise.all(results.map((result) => result.data()))) as Float32Array[];
@@ -74,7 +74,12 @@ export async function* spliceLosses(sae: Codec, options: SpliceLossesOptions): A
           losses.set(variant, own.shift()!);
           if (kl && variant !== "original") divergences.set(variant, own.shift()!);
         }
-        yield { batch, targets: (targets.data as Int32Array).subarray(row * length, (row + 1) * length), losses, kl: divergences };
+        yield {
+          batch: batchOf[row]!,
+          targets: (targets.data as Int32Array).subarray(row * length, (row + 1) * length),
+          losses,
+          kl: divergences,
+        };
       }
     }
   } finally {
