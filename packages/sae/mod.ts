@@ -63,6 +63,25 @@ export { type SaeBenchCore, type SaeBenchOptions, toSaeBench } from "./evaluatio
 export type { SequenceBatch, SequenceBatches, SequenceOptions, SpliceableModel } from "./evaluation/sequences.ts";
 export { type Codec, type SpliceOptions, spliceHook } from "./evaluation/splice.ts";
 export { type Stability, stability } from "./evaluation/stability.ts";
+export { type DictionaryLearningFiles, readDictionaryLearning } from "./formats/dictionary_learning.ts";
+export type {
+  Bars,
+  FeatureBand,
+  FeatureCollection,
+  FeatureData,
+  FeatureExample,
+  LogitList,
+  Neighbours,
+  NeuronAlignment,
+} from "./formats/feature_data.ts";
+export { writeNeuronpedia, writeNeuronpediaBatch } from "./formats/neuronpedia.ts";
+export { readOpenAi } from "./formats/openai.ts";
+export { readSae, readSaeFile, writeSae, writeSaeFile } from "./formats/own.ts";
+export { foldActivationScale, openSaeFile, type SaeAbout, type SaeFile, toSaeFile } from "./formats/sae_file.ts";
+export { SaeFormatError } from "./formats/sae_format_error.ts";
+export { writeSaeDashboard } from "./formats/saedashboard.ts";
+export { readSaeLens, SAELENS_NAMES, type SaeLensFiles, type WriteSaeLensOptions, writeSaeLens } from "./formats/saelens.ts";
+export { readSparsify, type SparsifyFiles } from "./formats/sparsify.ts";
 export { type PresetName, type PresetSize, presetNames, type SaeDataPlan, type SaePreset, saePreset } from "./presets.ts";
 export { type SaeCommonConfig, type SaeOutput, SparseAutoencoder, type StepInput } from "./sae.ts";
 export { isResumable, type Json, joinSnapshots, partOf, type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "./snapshot.ts";
