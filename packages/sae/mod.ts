@@ -11,8 +11,11 @@ export {
   type IndexFiles,
   type LatentFirings,
   type RowPlaces,
+  rowNumbers,
 } from "./analysis/activation_index.ts";
 export { type Example, type ExampleBand, type ExampleOptions, type LatentExamples, latentExamples } from "./analysis/examples.ts";
+export type { AngleFactor, ClassFactor, Factor, FactorBin, ScaleFactor } from "./analysis/factor.ts";
+export { type FactorTuning, type LatentTuning, type RowFirings, type TunedBin, Tuning, type TuningOptions } from "./analysis/tuning.ts";
 export type { AuxConfig } from "./architectures/auxiliary.ts";
 export { type BatchTopKConfig, BatchTopKSae } from "./architectures/batchtopk.ts";
 export { type GatedConfig, GatedSae } from "./architectures/gated.ts";

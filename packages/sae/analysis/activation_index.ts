@@ -266,6 +266,16 @@ export class ActivationIndex {
     return { sequence: locations[at]!, position: locations[at + 1]! };
   }
 
+  /** Places of all rows, 8 bytes each: what columns of factors are made along. */
+  async places(): Promise<{ readonly sequences: Uint32Array; readonly positions: Uint32Array }> {
+    const [sequences, positions] = [new Uint32Array(this.info.rows), new Uint32Array(this.info.rows)];
+    for (const { file, first, rows } of this.info.places) {
+      const { data } = tensorOf(await this.#read("places", file), { name: "locations", file, width: 2 });
+      for (let i = 0; i < rows; i++) [sequences[first + i], positions[first + i]] = [data[2 * i]!, data[2 * i + 1]!];
+    }
+    return { sequences, positions };
+  }
+
   async #read(kind: "firings" | "places", file: string): Promise<ReadonlyMap<string, HostTensor>> {
     const open = this.#open.get(kind);
     if (open?.file === file) return open.tensors;
@@ -273,6 +283,28 @@ export class ActivationIndex {
     this.#open.set(kind, { file, tensors });
     return tensors;
   }
+}
+
+/**
+ * The numbers of the rows at some places, both in ascending order.
+ *
+ * @throws TensorError for a place that no row has.
+ * @example
+ * ```ts
+ * const firings = await index.firings(18);
+ * const rows = rowNumbers(firings, await index.places()); // firings.activations[i] is on row rows[i]
+ * ```
+ */
+export function rowNumbers(wanted: RowPlaces, all: RowPlaces): Uint32Array {
+  const numbers = new Uint32Array(wanted.sequences.length);
+  let row = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    const [sequence, position] = [wanted.sequences[i]!, wanted.positions[i]!];
+    while (row < all.sequences.length && (all.sequences[row] !== sequence || all.positions[row] !== position)) row++;
+    if (row === all.sequences.length) throw new TensorError(`Expected a row at sequence ${sequence}, position ${position} but found none`);
+    numbers[i] = row;
+  }
+  return numbers;
 }
 
 function partName(part: number, start: number): string {

@@ -7,6 +7,7 @@ import {
   type ActivationIndexOptions,
   ActivationIndexWriter,
   type IndexFiles,
+  rowNumbers,
 } from "./activation_index.ts";
 import { type Example, latentExamples } from "./examples.ts";
 
@@ -84,7 +85,10 @@ describe("ActivationIndex", () => {
         for (let latent = 0; latent < dSae; latent++) {
           const { sequences, positions, activations } = await index.firings(latent);
           const found = Array.from(sequences, (sequence, i) => ({ sequence, position: positions[i]!, activation: activations[i]! }));
-          expect(found).toEqual(column(corpus, latent).filter(({ activation }) => activation > 0));
+          const expected = column(corpus, latent).map((example, row) => ({ ...example, row }));
+          const fired = expected.filter(({ activation }) => activation > 0);
+          expect(found).toEqual(fired.map(({ row, ...example }) => example));
+          expect([...rowNumbers({ sequences, positions }, await index.places())]).toEqual(fired.map(({ row }) => row));
         }
         for (const [row, { sequence, position }] of corpus.rows.entries()) expect(await index.place(row)).toEqual({ sequence, position });
       }),
@@ -123,6 +127,7 @@ describe("ActivationIndex", () => {
     const { index, files } = await indexOf(drawCorpus(1, { count: 9, dSae: 4 }));
     await expect(index.firings(4)).rejects.toThrow("Expected a latent below 4 but found 4");
     await expect(index.place(9)).rejects.toThrow("Expected a row below 9 but found 9");
+    expect(() => rowNumbers({ sequences: [2], positions: [1] }, { sequences: [2], positions: [0] })).toThrow("sequence 2, position 1");
     const { firings, ...info } = index.info;
     const wrong: ActivationIndexInfo = { ...info, firings: firings.map((n) => n + 1) };
     await expect(new ActivationIndex(files, wrong).firings(1)).rejects.toThrow("of latent 1 in 0_3.safetensors but found others");
