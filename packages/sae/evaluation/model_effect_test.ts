@@ -1,5 +1,6 @@
-import { spliceSite, Transformer } from "@cursive/cursive-model";
-import { createRng, type Device, HookError, type HostTensor, openDevice, type Tensor, tensor } from "@cursive/tensor";
+import { readFileSync } from "node:fs";
+import { spliceSite, Transformer, type TransformerConfig } from "@cursive/cursive-model";
+import { createRng, type Device, HookError, type HostTensor, openDevice, readSafetensors, type Tensor, tensor } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSae } from "../create_sae.ts";
 import type { SparseAutoencoder } from "../sae.ts";
@@ -192,6 +193,27 @@ describe("evaluateSae", () => {
 });
 
 describe("the notebook's functions", () => {
+  it("have PyTorch's losses of a small model, as it is and with its first MLP's output zeroed", async () => {
+    // make_golden.py beside the file says what it holds.
+    const file = readFileSync(new URL("../../cursive-model/testing/golden.safetensors", import.meta.url));
+    const { tensors, metadata } = readSafetensors(file);
+    const configs = JSON.parse(metadata.configs!) as Record<string, TransformerConfig>;
+    for (const [name, config] of Object.entries(configs)) {
+      const golden = (what: string): HostTensor => tensors.get(`${name}.${what}`)!;
+      const trained = new Transformer(config);
+      const parameters = [...trained.namedParameters()].map(([path]) => [path, golden(`parameter.${path}`)] as const);
+      trained.loadStateDict(new Map(parameters));
+      const batch: SequenceBatch = { tokens: golden("tokens"), targets: golden("targets"), context: golden("context") };
+      const found = await getReconsLoss(nothing, {
+        model: spliceSite(trained, "transformer.h.0.mlp.c_proj"),
+        batches: (n) => (n === 0 ? batch : undefined),
+      });
+      expect(found.loss).toBeCloseTo(Number(golden("loss").data[0]), 5);
+      expect(found.zero_abl_loss).toBeCloseTo(Number(golden("loss_without_mlp").data[0]), 5);
+      expect(found.recons_loss).toBe(found.zero_abl_loss);
+    }
+  });
+
   it("agree with the evaluation of the same sequences, which has the same definition", async () => {
     const options = { model: spliceSite(model, site), batches: batchesOf(5) };
     const { notebook } = await evaluate();
