@@ -18,11 +18,11 @@ interface CacheFlags {
   readonly which?: "best" | "last";
   readonly checkpoint?: string;
   readonly data?: string;
-  readonly hook: readonly string[];
+  readonly hook?: readonly string[];
   readonly out: string;
   readonly sequences: number;
   readonly split: "train" | "test";
-  readonly tokens: readonly TokenKind[];
+  readonly tokens?: readonly TokenKind[];
   readonly shardRows: number;
   readonly json?: true;
   readonly quiet?: true;
@@ -47,13 +47,13 @@ export function addActivationsCommand(program: Command): void {
     .option("--runs <folder>", "where run folders are", "runs")
     .option("--checkpoint <file>", "a checkpoint's file instead of a run")
     .option("--data <file>", "a word bank (zip or JSON) to read instead of the run's words")
-    .option("--hook <names>", "hooks, with commas between: a folder each where there are several", names, ["blocks.0.hook_mlp_out"])
+    .option("--hook <names>", "hooks, with commas between: a folder each where there are several (default: blocks.0.hook_mlp_out)", names)
     .option("--out <folder>", "where to write", "activations")
     .option("--sequences <n>", "sequences to read", wholeNumber, 2000)
     .addOption(
       new Option("--split <split>", "words that the model was trained on, or held-out ones").choices(["train", "test"]).default("train"),
     )
-    .option("--tokens <kinds>", "kinds of tokens to keep: theta, radius, word, end, pad, or all", kinds, ["theta", "radius"])
+    .option("--tokens <kinds>", "kinds of tokens to keep: theta, radius, word, end, pad, or all (default: theta,radius)", kinds)
     .option("--shard-rows <n>", "rows of a file", wholeNumber, 65_536)
     .option("--json", "what was written, as JSON")
     .option("--quiet", "nothing but errors")
@@ -78,14 +78,15 @@ Examples:
 async function cache(flags: CacheFlags): Promise<void> {
   const output = new Output(flags);
   using device = await openDevice();
-  const { runs, run, which, checkpoint, data, hook: hooks, shardRows: rowsPerShard, ...what } = flags;
+  const { runs, run, which, checkpoint, data, shardRows: rowsPerShard, out, sequences, split } = flags;
+  const { hook: hooks = ["blocks.0.hook_mlp_out"], tokens = ["theta", "radius"] } = flags;
   const subject = await openModelWithData({ runs, run, which, checkpoint, data });
   output.say(`model    ${describeModel(subject.found)}`);
   output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
   const interruption = listenForInterrupt(() => output.warn("interrupted: what was written so far is no cache yet"));
   const began = performance.now();
   const written = await cacheActivations(subject, {
-    ...{ ...what, hooks, rowsPerShard, chunk: 16, signal: interruption.signal },
+    ...{ hooks, out, sequences, split, tokens, rowsPerShard, chunk: 16, signal: interruption.signal },
     onCompile: (done, total) => output.progress(`compiling shaders ${done}/${total}`),
     onSequence: (done, total) => output.progress(`reading ${done}/${total} sequences`),
   }).finally(() => {

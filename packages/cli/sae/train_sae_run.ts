@@ -79,6 +79,13 @@ export async function trainSaeRun(options: TrainSaeRunOptions): Promise<readonly
   }
 }
 
+/** A loss or a tensor was found not to be finite. */
+class NotFinite extends Error {
+  constructor(step: number, found: string) {
+    super(`Expected finite numbers but found ${found} at step ${step}; a lower training.lr or training.maxGradNorm may help`);
+  }
+}
+
 class Session {
   readonly #options: TrainSaeRunOptions;
   readonly #members: readonly GridMember[];
@@ -134,7 +141,8 @@ class Session {
     const message = error instanceof ShaderError ? error.message : explainFailure(error);
     await this.#say("failed", message).catch(() => {}); // what broke the run may keep this from being written too
     if (error instanceof UsageError) return error;
-    return new RunFailed(`${message}; step ${this.#savedStep} is saved in ${folder.path}`, { cause: error });
+    const advice = error instanceof NotFinite ? "" : `, \`sae train --resume ${folder.name}\` goes on from it`;
+    return new RunFailed(`${message}; step ${this.#savedStep} is saved in ${folder.path}${advice}`, { cause: error });
   }
 
   async #begin(): Promise<void> {
@@ -165,12 +173,7 @@ class Session {
     const { config, source, trainer, output } = this.#options;
     const { step, members } = report;
     const broken = members.find(({ loss }) => !Number.isFinite(loss));
-    if (broken) {
-      const whose = members.length > 1 ? ` of ${broken.name}` : "";
-      throw new RunFailed(
-        `Expected a finite loss${whose} but found ${broken.loss} at step ${step}; a lower training.lr or training.maxGradNorm may help`,
-      );
-    }
+    if (broken) throw new NotFinite(step, `a loss of ${broken.loss}${members.length > 1 ? ` of ${broken.name}` : ""}`);
     const row = saeRow(report, { trained: trainer.members, batchRows: source.batchRows });
     await this.#log!.append(row);
     this.#latest.push(report);
@@ -188,8 +191,7 @@ class Session {
     const snapshot = await trainer.state();
     const floats = [...snapshot.tensors].filter(([, { dtype }]) => dtype === "f32");
     const broken = firstNotFinite(floats);
-    if (broken !== undefined)
-      throw new RunFailed(`Expected finite numbers but found NaN or infinity in ${broken} at step ${step}; a lower training.lr may help`);
+    if (broken !== undefined) throw new NotFinite(step, `NaN or infinity in ${broken}`);
     await this.#log?.sync(); // so that no checkpoint is ahead of its metrics
     const path = await this.#store.save({ step, snapshot });
     this.#savedStep = step;

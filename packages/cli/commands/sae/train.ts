@@ -32,6 +32,7 @@ interface SaeTrainFlags {
   readonly config?: string;
   readonly set?: readonly string[];
   readonly grid?: readonly string[];
+  readonly rows?: number;
   readonly name?: string;
   readonly resume?: true | string;
   readonly dryRun?: true;
@@ -79,6 +80,7 @@ export function addSaeTrainCommand(sae: Command): void {
     );
   }
   command
+    .option("--rows <n>", "rows to train on in all, instead of --steps", wholeNumber)
     .option("--resume [run]", "go on with autoencoders where they were saved: a name, a number, a folder, or last")
     .option("--runs <folder>", "where run folders are; those of autoencoders are made in saes/ there", "runs")
     .option("--name <name>", "name of the new folder, a number is added (default: the preset's)", folderName)
@@ -111,16 +113,26 @@ Examples:
 /** The configuration that flags ask for, with the model's checkpoint in it. */
 async function configOf(flags: SaeTrainFlags): Promise<ResolvedSaeConfig> {
   const file = flags.config === undefined ? undefined : await readSaeConfigFile(flags.config);
+  const preset = flags.preset ?? file?.preset ?? "default";
   const overrides = [...(file?.overrides ?? []), ...(flags.set ?? []).map((setting) => parseSetting(setting, saeKeys))];
   for (const { flag } of shorthands) {
     const override = flags[camelCase(flag)] as Override | undefined;
     if (override) overrides.push(override);
   }
   if (flags.grid) overrides.push({ path: "grid", value: flags.grid, from: "--grid" });
+  if (flags.rows !== undefined) overrides.push(stepsFor(flags.rows, { flags, config: resolveSaeConfig(preset, overrides).config }));
   const source = await sourceOverride(flags, overrides);
-  const { config, changes } = resolveSaeConfig(flags.preset ?? file?.preset ?? "default", [...overrides.map(absolute), ...source]);
+  const { config, changes } = resolveSaeConfig(preset, [...overrides.map(absolute), ...source]);
   gridMembers(config); // refuses what is wrong with the grid before anything is opened
   return { config, changes: changes.filter(({ path }) => path !== "source.checkpoint" && path !== "source.activations") };
+}
+
+/** The steps that a number of rows takes. */
+function stepsFor(rows: number, { flags, config }: { flags: SaeTrainFlags; config: SaeRunConfig }): Override {
+  if (flags.steps !== undefined) throw new UsageError("Expected either --steps or --rows but found both");
+  const { batchRows } = config.data;
+  if (batchRows === null) throw new UsageError("Expected --steps where a step takes whole sequences but found --rows");
+  return { path: "steps", value: Math.ceil(rows / batchRows), from: "--rows" };
 }
 
 /** Where activations come from: flags say so, else the configuration file, else it is the last run. */
@@ -177,7 +189,7 @@ async function start({ config, changes }: ResolvedSaeConfig, { flags, output }: 
 
 /** Goes on with a run. */
 async function resume(flags: SaeTrainFlags, output: Output): Promise<void> {
-  const own = ["run", "which", "checkpoint", "activations", "preset", "config", "set", "grid", "name", "dryRun"];
+  const own = ["run", "which", "checkpoint", "activations", "preset", "config", "set", "grid", "rows", "name", "dryRun"];
   const stray = [...own, ...shorthands.map(({ flag }) => camelCase(flag))].find((name) => flags[name] !== undefined);
   if (stray !== undefined) {
     const flag = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -312,6 +324,11 @@ function asArgument(read: () => Override): Override {
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }
+}
+
+function wholeNumber(given: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(given)) throw new InvalidArgumentError(`Expected a whole number from 1 but found "${given}".`);
+  return Number(given);
 }
 
 function folderName(given: string): string {

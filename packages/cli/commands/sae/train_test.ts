@@ -27,11 +27,13 @@ describe("sae train", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("l1: 0.0003 × sum over 64 rows of Σ_F f; 0.0192 a row against mean ‖x̂ − x‖²");
     expect(stdout).toMatch(/memory {3}[\d.]+ [kM]B: parameters/);
+    const byRows = await runHere("sae", "train", "--dry-run", "--json", "--quiet", "--rows", "25", ...small, ...runs);
+    expect(JSON.parse(byRows.stdout)).toMatchObject({ event: "estimate", batchRows: 12, config: { steps: 3 } });
     expect(existsSync(saes())).toBe(false);
   });
 
   it("loses nothing to kill -9 and to Ctrl-C, which exits with 130, and leaves the autoencoder for activations as they are", async () => {
-    const args = ["sae", "train", "--steps", "150", "--json", ...small, ...runs];
+    const args = ["sae", "train", "--steps", "90", "--json", ...small, ...runs];
     expect((await runCli(args)).code).toBe(0);
     const stopped = async (signal: NodeJS.Signals, command: string[]): Promise<number | null> => {
       const cli = startCli(command);
@@ -54,9 +56,9 @@ describe("sae train", () => {
       expect.arrayContaining([["W_enc", [8, 64]], ["W_dec", [64, 8]], ["b_enc", [64]], ["b_dec", [8]]]), // biome-ignore format: pairs
     );
     expect(JSON.parse(metadata.config!)).toMatchObject({ architecture: "topk", k: 2, dIn: 8, dSae: 64 });
-    expect(JSON.parse(metadata.origin!)).toMatchObject({ hook: "blocks.0.hook_mlp_out", run: "tiny-001", steps: 150, rows: 1800 });
-    expect((await runHere("sae", "train", "--resume", ...runs)).stdout).toContain("default-002 has finished: 150 steps");
-  }, 120_000);
+    expect(JSON.parse(metadata.origin!)).toMatchObject({ hook: "blocks.0.hook_mlp_out", run: "tiny-001", steps: 90, rows: 1080 });
+    expect((await runHere("sae", "train", "--resume", ...runs)).stdout).toContain("default-002 has finished: 90 steps");
+  }, 300_000);
 
   it("takes a configuration again, from the file that a run left", async () => {
     const { code } = await runHere(
@@ -105,6 +107,8 @@ describe("sae train", () => {
       [["sae", "train", "--architecture", "relu"], "error: option '--architecture <name>' argument 'relu' is invalid. Expected --architecture to be one of standard, topk, batchtopk, jumprelu, gated, matryoshka but found \"relu\"\n"],
       [["sae", "train", "--architecture", "gated", "--k", "4", ...model], "error: Expected no sae.k for the architecture gated but found 4: it is one of topk, batchtopk, matryoshka\n"],
       [["sae", "train", "--grid", "k=4,4", ...model], "error: Expected values that differ in a grid but found sae.k=4 twice\n"],
+      [["sae", "train", "--rows", "10", "--steps", "3", ...model], "error: Expected either --steps or --rows but found both\n"],
+      [["sae", "train", "--rows", "10", "--preset", "notebook", ...model], "error: Expected --steps where a step takes whole sequences but found --rows\n"],
       [["sae", "train", "--activations", "x", "--run", "1"], "error: Expected no --run with --activations but found it: they are of one hook of one model\n"],
       [["sae", "train", "--resume", "--lr", "1"], "error: Expected no --lr with --resume but found it: autoencoders go on with their own configuration; start new ones to change it\n"],
       [["sae", "train", "--runs", join(folder.path, "none")], `error: Expected a trained model but found no run in ${join(folder.path, "none")}: \`pnpm cli train\` makes one, or give --checkpoint FILE\n`],
