@@ -6,6 +6,7 @@ import { addConfigCommand } from "./commands/config.ts";
 import { addDataCommand } from "./commands/data.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEvalCommand } from "./commands/eval.ts";
+import { addImportCommand } from "./commands/import.ts";
 import { addReportCommand } from "./commands/report.ts";
 import { addRunsCommand } from "./commands/runs.ts";
 import { addSaeCommand } from "./commands/sae.ts";
@@ -31,6 +32,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addTrainCommand(program);
   addSampleCommand(program);
   addEvalCommand(program);
+  addImportCommand(program);
   addDataCommand(program);
   addRunsCommand(program);
   addReportCommand(program);

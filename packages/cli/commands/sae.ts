@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import { addSaeEvalCommand } from "./sae/eval.ts";
+import { addSaeExportCommand } from "./sae/export.ts";
+import { addSaeImportCommand } from "./sae/import.ts";
 import { addSaeTrainCommand } from "./sae/train.ts";
 
 /** `sae`: sparse autoencoders on a model's activations. */
@@ -7,4 +9,6 @@ export function addSaeCommand(program: Command): void {
   const sae = program.command("sae").description("Train sparse autoencoders on a model's activations and look at what they find.");
   addSaeTrainCommand(sae);
   addSaeEvalCommand(sae);
+  addSaeExportCommand(sae);
+  addSaeImportCommand(sae);
 }
