@@ -1,6 +1,9 @@
 import type { InkSegment } from "../data/tokenizer.ts";
 import { type Point, visibleStrokes } from "../data/word.ts";
+import { type Box, boxAround, cross, type DocumentOptions, documentOf, escaped, grown } from "./document.ts";
 import { coordinate, type Position, pathData } from "./path.ts";
+
+export { escaped } from "./document.ts";
 
 /** Ink to draw: points, or the segments that a tokenizer found. */
 export type Ink = readonly Point[] | readonly InkSegment[];
@@ -22,17 +25,9 @@ export interface InkStyle {
 }
 
 /** Options of {@linkcode inkSvg}. */
-export interface InkSvgOptions extends InkStyle {
+export interface InkSvgOptions extends InkStyle, DocumentOptions {
   /** Room around the ink, in canvas heights. Default 0.05. */
   margin?: number;
-  /** Pixels a canvas height. Default: no size of its own, only a view box. */
-  scale?: number;
-  /** Colour behind the ink. Default: none. */
-  background?: string;
-  /** What the picture is, for those who cannot see it. */
-  title?: string;
-  /** More about it. */
-  description?: string;
 }
 
 /** Options of {@linkcode inkSheet}. */
@@ -45,13 +40,6 @@ export interface InkSheetOptions extends InkSvgOptions {
 export interface InkSheetItem {
   ink: Ink;
   caption?: string;
-}
-
-interface Box {
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
 }
 
 /**
@@ -108,14 +96,6 @@ function captionText(caption: string, x: number, y: number): string {
   return `<text transform="${transform}" font-size="11" font-family="sans-serif" fill="gray">${escaped(caption)}</text>`;
 }
 
-/** Text as it may stand in XML: markup escaped, characters that XML cannot hold replaced. */
-export function escaped(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text
-    .replace(/[&<>"']/g, (character) => entities[character]!)
-    .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\u{FFFD}");
-}
-
 function isSegments(ink: Ink): ink is readonly InkSegment[] {
   return ink.length > 0 && !Array.isArray(ink[0]);
 }
@@ -164,50 +144,9 @@ function drawn(ink: Ink, style: InkStyle): string {
   return `<g fill="none" stroke-linecap="round" stroke-linejoin="round">${parts.join("")}</g>`;
 }
 
-function cross([x, y]: Position, strokeWidth: number): string {
-  const arm = 2 * strokeWidth;
-  const lines =
-    pathData([
-      [x - arm, y - arm],
-      [x + arm, y + arm],
-    ]) +
-    pathData([
-      [x - arm, y + arm],
-      [x + arm, y - arm],
-    ]);
-  return `<path d="${lines}" stroke="red" stroke-width="${coordinate(strokeWidth)}"/>`;
-}
-
-/** The box around what is drawn; without any ink, one line of writing high. */
+/** The box around what is drawn. */
 function bounds(ink: Ink): Box {
   const crosses = segmentsOf(ink).filter((segment) => segment.malformed);
   const positions = [...strokesOf(ink).flat(), ...crosses.map(({ to }) => to)];
-  if (positions.length === 0) return { left: 0, top: -0.3, right: 0.3, bottom: 0.1 };
-  const box = {
-    left: Number.POSITIVE_INFINITY,
-    top: Number.POSITIVE_INFINITY,
-    right: Number.NEGATIVE_INFINITY,
-    bottom: Number.NEGATIVE_INFINITY,
-  };
-  for (const [x, y] of positions) {
-    box.left = Math.min(box.left, x);
-    box.right = Math.max(box.right, x);
-    box.top = Math.min(box.top, y);
-    box.bottom = Math.max(box.bottom, y);
-  }
-  return box;
-}
-
-function grown({ left, top, right, bottom }: Box, by: number): Box {
-  return { left: left - by, top: top - by, right: right + by, bottom: bottom + by };
-}
-
-function documentOf(box: Box, body: string, { scale, background, title, description }: InkSvgOptions): string {
-  const [width, height] = [box.right - box.left, box.bottom - box.top];
-  const viewBox = [box.left, box.top, width, height].map(coordinate).join(" ");
-  const size = scale === undefined ? "" : ` width="${coordinate(width * scale)}" height="${coordinate(height * scale)}"`;
-  const [x, y, w, h] = viewBox.split(" ");
-  const behind = background === undefined ? "" : `<rect x="${x}" y="${y}" width="${w}" height="${h}" fill="${escaped(background)}"/>\n`;
-  const about = (title ? `<title>${escaped(title)}</title>\n` : "") + (description ? `<desc>${escaped(description)}</desc>\n` : "");
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${viewBox}"${size} role="img">\n${about}${behind}${body}\n</svg>\n`;
+  return boxAround(positions);
 }

@@ -61,12 +61,15 @@ export interface RowFirings {
 }
 
 /**
- * What latents are tuned to: curves, selectivity in bits, a label. Chance is measured by shuffling: the same 20 shuffles for every latent. They take rows as
- * independent of each other, which neighbours in a word are not, so what counts as certain is set high (`leastZ`).
+ * What latents are tuned to: curves, selectivity in bits, a label. Chance is measured by shuffling, with the same shuffles for every
+ * latent. They take rows as independent of each other, which neighbours in a word are not, so what counts as certain is set high (`leastZ`).
  *
  * @example
  * ```ts
- * const tuning = new Tuning([{ name: "theta", kind: "angle", values: directions }, { name: "pen", kind: "class", values: pens, labels: ["up", "down"] }]);
+ * const tuning = new Tuning([
+ *   { name: "theta", kind: "angle", values: directions },
+ *   { name: "pen", kind: "class", values: pens, labels: ["up", "down"] },
+ * ]);
  * const { label } = tuning.of({ rows: rowNumbers(firings, places), activations: firings.activations }); // "theta 142° ± 9, pen down"
  * ```
  */

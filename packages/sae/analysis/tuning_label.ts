@@ -3,7 +3,7 @@ import type { RowFirings } from "./tuning.ts";
 
 /** Fewer firings than this say nothing. */
 const LEAST_FIRINGS = 10;
-/** Silent rows that each bin gets besides its own, so that one firing in a bin that is seldom met does not outweigh the others. */
+/** Silent rows that each bin gets besides its own, so that one firing in a bin that is seldom met does not outweigh others. */
 const SILENT_ROWS = 20;
 
 /**

@@ -1,0 +1,24 @@
+/** Colours from faint to strong, darker as they get stronger: ColorBrewer's orange and purple, which the colour-blind tell apart. */
+const oranges = ["#f0b46c", "#e08214", "#b35806", "#7f3b08"];
+const purples = ["#b2abd2", "#8073ac", "#542788", "#2d004b"];
+
+/**
+ * The colour of a strength from −1 to 1; beyond, that of the end. Orange above 0, purple below.
+ *
+ * @example
+ * ```ts
+ * strengthColour(0.5); // "#ca6d0d"
+ * ```
+ */
+export function strengthColour(strength: number): string {
+  const stops = strength < 0 ? purples : oranges;
+  const place = Math.min(1, Math.abs(strength)) * (stops.length - 1);
+  const at = Math.min(stops.length - 2, Math.floor(place));
+  const [low, high] = [channels(stops[at]!), channels(stops[at + 1]!)];
+  const mixed = low.map((channel, i) => Math.round(channel + (place - at) * (high[i]! - channel)));
+  return `#${mixed.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
+}
+
+function channels(colour: string): number[] {
+  return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+}
