@@ -39,7 +39,7 @@ vocabulary: 455 tokens are the original's, 525 its later version's.
 
 Examples:
   pnpm cli import best_checkpoint.pt
-  pnpm cli sample --checkpoint best_checkpoint.safetensors --text "hello"
+  pnpm cli sample --checkpoint best_checkpoint.safetensors hello
   pnpm cli eval --checkpoint best_checkpoint.safetensors --preset reference --data bigbank.json.zip
   pnpm cli import best_checkpoint.pt --config config.json --heads 8 --out theirs.safetensors`,
     )
