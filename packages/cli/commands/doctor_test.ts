@@ -30,7 +30,8 @@ describe("doctor", () => {
 
   it.skipIf(process.platform !== "linux")("gives its whole report without an adapter, as one JSON object, and exit code 1", async () => {
     using folder = temporaryFolder();
-    const env = { ...process.env, VK_ICD_FILENAMES: "/none.json", VK_DRIVER_FILES: "", VK_ADD_DRIVER_FILES: "" };
+    const variables = { VK_ICD_FILENAMES: "/none.json", VK_DRIVER_FILES: "", VK_ADD_DRIVER_FILES: "" };
+    const env = { ...process.env, ...variables, CURSIVE_DRIVER_CHOICE: undefined }; // as someone sets them who starts the command
     const { code, stdout, stderr } = await runCli(["doctor", "--json", "--runs", folder.path], { env });
     expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
     const report = JSON.parse(stdout) as Report;
