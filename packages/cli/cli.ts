@@ -13,6 +13,7 @@ import { addSaeCommand } from "./commands/sae.ts";
 import { addSampleCommand } from "./commands/sample.ts";
 import { addTrainCommand } from "./commands/train.ts";
 import { ExitWith, Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
+import { ownVersion } from "./run/environment.ts";
 
 /**
  * The command line: runs one command and gives its exit code. 0 done, 1 failed, 2 wrong use, 130 interrupted.
@@ -25,6 +26,7 @@ import { ExitWith, Interrupted, oneLine, RunFailed, UsageError } from "./errors.
 export async function main(args: readonly string[]): Promise<number> {
   const program = new Command("cli")
     .description("Train a handwriting transformer on WebGPU and look inside it.")
+    .version(await ownVersion(), "-V, --version", "say which version this is")
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(text.replace(/\n(?=\()/, " ")) }) // a suggestion on the same line

@@ -46,6 +46,11 @@ describe("the command line", () => {
     for (const [args, stderr] of cases) expect(await run(...args)).toEqual({ code: 2, stdout: "", stderr });
   });
 
+  it("says its version", async () => {
+    const { code, stdout } = await runCli(["--version"]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+
   it("tells programs of errors too, with --json", async () => {
     const { stdout } = await run("train", "--json", "--set", "lr=3");
     expect(JSON.parse(stdout)).toMatchObject({ event: "error", exitCode: 2 });

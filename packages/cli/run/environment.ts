@@ -50,7 +50,7 @@ export async function describeEnvironment(
   device: Device,
   about: { readonly seed: number; readonly dataHash: string },
 ): Promise<Environment> {
-  const [cli, webgpu, commit] = await Promise.all([versionOf("../package.json"), versionOf("webgpu/package.json"), currentCommit()]);
+  const [cli, webgpu, commit] = await Promise.all([ownVersion(), versionOf("webgpu/package.json"), currentCommit()]);
   return {
     started: new Date().toISOString(),
     ...about,
@@ -62,6 +62,11 @@ export async function describeEnvironment(
     commit,
     resumed: [],
   };
+}
+
+/** The command line's own version. */
+export function ownVersion(): Promise<string> {
+  return versionOf("../package.json");
 }
 
 /** Describes the GPU. */
