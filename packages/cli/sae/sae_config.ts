@@ -69,4 +69,5 @@ export interface SaeRunConfig {
     readonly chunk: number;
   };
   readonly checkpoints: { readonly everySteps: number | null; readonly everySeconds: number | null };
+  readonly logging: { readonly tensorboard: boolean };
 }

@@ -79,6 +79,7 @@ export const saeSchema: Schema<SaeRunConfig> = {
     everySteps: orNull(whole("checkpoint interval in steps; null: by time only", { from: 1 })),
     everySeconds: orNull(number("checkpoint interval in seconds; null: by steps only", { above: 0 })),
   },
+  logging: { tensorboard: flag("write TensorBoard event files: the figures of metrics.jsonl") },
 };
 
 /** All keys of it. */

@@ -13,6 +13,7 @@ import { type GridMember, gridMembers } from "./grid.ts";
 import { saeConfigOf, trainOptionsOf } from "./resolve_sae_config.ts";
 import { type SaeRunState, saeCodec } from "./sae_codec.ts";
 import type { SaeRunConfig } from "./sae_config.ts";
+import { SaeEvents } from "./sae_events.ts";
 import { type SaeRow, saeRow } from "./sae_metrics.ts";
 import type { SaeSource } from "./sae_source.ts";
 import { encodeSae } from "./save_sae.ts";
@@ -93,6 +94,7 @@ class Session {
   readonly #speed = new Speed();
   readonly #latest: SaeStepReport[] = [];
   #log: StepLog<SaeRow> | undefined;
+  #events: SaeEvents | undefined;
   #savedStep = -1;
   #savedAt = performance.now();
 
@@ -100,7 +102,8 @@ class Session {
     const { config, source, folder } = options;
     this.#options = options;
     this.#members = gridMembers(config);
-    this.#store = new CheckpointStore(folder, saeCodec({ config: JSON.stringify(config), data: source.hash }));
+    const { checkpoints: _, logging: __, ...what } = config; // how often it is saved and told of changes nothing
+    this.#store = new CheckpointStore(folder, saeCodec({ config: JSON.stringify(what), data: source.hash }));
   }
 
   async run(): Promise<readonly TrainedSae[]> {
@@ -122,6 +125,7 @@ class Session {
 
   async close(): Promise<void> {
     await this.#log?.close();
+    await this.#events?.close();
   }
 
   /** Leaves the run in order after an error. @returns The error to show. */
@@ -155,6 +159,8 @@ class Session {
     this.#log = await StepLog.open<SaeRow>(folder.file("metrics.jsonl"), { step: trainer.step });
     await this.#save();
     await this.#say("running");
+    const { step } = trainer;
+    this.#events = await SaeEvents.open({ ...this.#options, rows: this.#log.before, step });
   }
 
   /** Takes steps until the next checkpoint. */
@@ -176,6 +182,7 @@ class Session {
     if (broken) throw new NotFinite(step, `a loss of ${broken.loss}${members.length > 1 ? ` of ${broken.name}` : ""}`);
     const row = saeRow(report, { trained: trainer.members, batchRows: source.batchRows });
     await this.#log!.append(row);
+    await this.#events!.append(row);
     this.#latest.push(report);
     if (this.#latest.length > LAST_STEPS) this.#latest.shift();
     output.event("step", row);
@@ -193,6 +200,7 @@ class Session {
     const broken = firstNotFinite(floats);
     if (broken !== undefined) throw new NotFinite(step, `NaN or infinity in ${broken}`);
     await this.#log?.sync(); // so that no checkpoint is ahead of its metrics
+    await this.#events?.sync();
     const path = await this.#store.save({ step, snapshot });
     this.#savedStep = step;
     this.#savedAt = performance.now();

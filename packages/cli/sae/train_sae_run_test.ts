@@ -7,6 +7,7 @@ import { Interrupted } from "../errors.ts";
 import { openModelWithData } from "../run/model_data.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { parseRows } from "../run/step_log.ts";
+import { readEventFolder, scalarsOf } from "../tensorboard/testing/read_events.ts";
 import { Output } from "../terminal/output.ts";
 import { makeRunFolder, miniConfig, type TemporaryFolder, temporaryFolder, trainMini } from "../testing/mini.ts";
 import { cacheActivations } from "./cache_activations.ts";
@@ -112,6 +113,9 @@ describe("trainSaeRun()", () => {
       expect(bytes(broken).equals(bytes(straight))).toBe(true);
       expect(measured(broken)).toEqual(measured(straight));
       expect(measured(broken)).toHaveLength(30);
+      const figure = config.grid ? "k-2/metrics/l0" : "metrics/l0";
+      const told = scalarsOf(readEventFolder(broken.file("tensorboard")), figure);
+      expect(told).toEqual(measured(broken).map((row, i) => [i + 1, Math.fround((row as SaeRow)[figure]!)]));
       expect(results.every(({ fve, l0 }) => Number.isFinite(fve) && l0 > 0)).toBe(true);
     }
   }, 120_000);

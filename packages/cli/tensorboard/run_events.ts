@@ -28,7 +28,7 @@ export function valueOfSamples(png: Uint8Array): SummaryValue {
 }
 
 /** A run's configuration and environment, as text. */
-export function valuesOfConfig(config: RunConfig, environment: Environment | undefined): SummaryValue[] {
+export function valuesOfConfig(config: object, environment: Environment | undefined): SummaryValue[] {
   const code = (value: unknown): string => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``;
   return [{ tag: "configuration", markdown: code(config) }, ...(environment ? [{ tag: "environment", markdown: code(environment) }] : [])];
 }
@@ -65,7 +65,10 @@ async function pictures(folder: string): Promise<{ step: number; file: string }[
 /**
  * When steps were taken, in seconds since 1970, as far as a run's files tell: from each start of the run the steps' own times are added up.
  */
-export function wallTimes(rows: readonly MetricsRow[], environment: Environment | undefined): (step: number) => number {
+export function wallTimes(
+  rows: readonly { readonly step: number; readonly milliseconds?: number }[],
+  environment: Environment | undefined,
+): (step: number) => number {
   const starts = [
     { step: 0, at: environment?.started ?? new Date(0).toISOString() },
     ...(environment?.resumed ?? []).map(({ step, at }) => ({ step, at })),
@@ -74,7 +77,7 @@ export function wallTimes(rows: readonly MetricsRow[], environment: Environment 
   let start = 0;
   let now = starts[0]!.seconds;
   for (const row of rows) {
-    if (isEvaluation(row)) continue;
+    if (row.milliseconds === undefined) continue; // an evaluation
     for (; start + 1 < starts.length && starts[start + 1]!.step < row.step; start++) now = Math.max(now, starts[start + 1]!.seconds);
     now += row.milliseconds / 1000;
     times.set(row.step, now);
