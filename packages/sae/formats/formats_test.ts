@@ -197,6 +197,14 @@ describe("SAELens", () => {
     expectNear(await reconstruct(readSaeLens(files)), want);
   });
 
+  it("is not made to work by sizes that the file only claims", () => {
+    const empty = { shape: [2 ** 40, 0], dtype: "f32", data: new Float32Array(0) } as const;
+    const state = new Map([...randomSaeFile(smallConfigs[2]!).state, ["W_dec", empty] as const]);
+    const fields = { architecture: "topk", k: 3, rescale_acts_by_decoder_norm: true, metadata: {} };
+    expect(() => readSaeLens(theirs(fields, state))).toThrow("Expected W_dec [9, 5] but found [1099511627776, 0]");
+    expect(() => transposedTensor(empty)).toThrow(SaeFormatError);
+  });
+
   it("reads logarithms of thresholds, and configurations from before version 6", () => {
     const file = randomSaeFile(smallConfigs[4]!);
     const logs: HostTensor = { ...named(file, "threshold"), data: (named(file, "threshold").data as Float32Array).map(Math.log) };

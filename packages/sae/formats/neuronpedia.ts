@@ -10,7 +10,7 @@ import { SaeFormatError } from "./sae_format_error.ts";
 type Fields = { readonly [key: string]: Json };
 
 /** The tables and histograms of one feature, which batches and the tree both hold. */
-function featureFields(feature: FeatureData, collection: FeatureCollection): Fields {
+function featureFields(feature: FeatureData): Fields {
   const { alignment, correlatedNeurons, correlatedFeatures, topLogits, bottomLogits } = feature;
   return {
     neuron_alignment_indices: alignment?.indices ?? [],
@@ -26,9 +26,6 @@ function featureFields(feature: FeatureData, collection: FeatureCollection): Fie
     ...histogram("freq_hist_data", feature.activations),
     ...histogram("logits_hist_data", feature.logits),
     decoder_weights_dist: [],
-    n_prompts_total: collection.sequences,
-    n_tokens_in_prompt: collection.tokensPerSequence,
-    dataset: collection.dataset,
   };
 }
 
@@ -46,7 +43,10 @@ export function writeNeuronpediaBatch(collection: FeatureCollection): string {
     sae_id_suffix: null,
     features: collection.features.map((feature) => ({
       feature_index: feature.index,
-      ...featureFields(feature, collection),
+      ...featureFields(feature),
+      n_prompts_total: collection.sequences,
+      n_tokens_in_prompt: collection.tokensPerSequence,
+      dataset: collection.dataset,
       vector: feature.vector ?? [],
       activations: feature.bands.flatMap((band) =>
         band.examples.map((example) => ({
@@ -190,7 +190,6 @@ interface Origin {
 
 function featureRecord(feature: FeatureData, { collection, source }: Origin): Fields {
   const { correlatedFeatures, vector } = feature;
-  const { n_prompts_total: _, n_tokens_in_prompt: __, dataset: ___, ...fields } = featureFields(feature, collection);
   return {
     modelId: collection.model,
     layer: source,
@@ -205,7 +204,7 @@ function featureRecord(feature: FeatureData, { collection, source }: Origin): Fi
     hookName: collection.hookName,
     topkCosSimIndices: correlatedFeatures?.indices ?? [],
     topkCosSimValues: (correlatedFeatures?.cosines ?? []).map(rounded(3)),
-    ...fields,
+    ...featureFields(feature),
     sourceSetName: collection.set,
   };
 }

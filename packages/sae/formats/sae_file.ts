@@ -119,7 +119,7 @@ export function tensorNamed(state: ReadonlyMap<string, HostTensor>, name: string
 
 /** A matrix `[rows, columns]` as `[columns, rows]`: torch's linear layers have their weights [out, in]. */
 export function transposedTensor({ shape, dtype, data }: HostTensor): HostTensor {
-  if (shape.length !== 2) throw new SaeFormatError(`Expected a matrix but found a tensor [${shape.join(", ")}]`);
+  if (shape.length !== 2 || data.length === 0) throw new SaeFormatError(`Expected a matrix but found a tensor [${shape.join(", ")}]`);
   const [rows, columns] = shape as [number, number];
   const result = new Float32Array(data.length);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) result[c * rows + r] = data[r * columns + c]!;

@@ -141,8 +141,8 @@ export function readSaeLens({ cfg, weights, activationScaler }: SaeLensFiles): S
 
 /** What we know of an autoencoder and SAELens has no field for. */
 function ownFields(config: SaeConfig, about: SaeAbout): Fields {
-  const { modelName: _, hookSite: __, foreign: ___, inputNormalization: ____, trainedAs, ...rest } = about;
-  return { config: (trainedAs ?? config) as Json, about: rest as Json };
+  const elsewhere = ["modelName", "hookSite", "inputNormalization", "trainedAs", "foreign"];
+  return { config: (about.trainedAs ?? config) as Json, about: without(about as Fields, ...elsewhere) };
 }
 
 /** Architecture and tensors by which SAELens computes what ours does at inference. */
@@ -168,7 +168,9 @@ function architectureOf(fields: JsonFields, { tensors, sizes }: Weights): { conf
   const k = (): number => required(fields.number("k"), `k of ${architecture} in cfg.json`);
   /** Latents that compete by activation · norm do so by activation once norms are folded. */
   const competing = (): StateDict => {
-    for (const name of ["W_dec", "b_enc"]) tensorNamed(tensors, name);
+    const { shape } = tensorNamed(tensors, "W_dec");
+    if (shape.join() !== `${sizes.dSae},${sizes.dIn}`)
+      throw new SaeFormatError(`Expected W_dec [${sizes.dSae}, ${sizes.dIn}] but found [${shape.join(", ")}]`);
     return (fields.boolean("rescale_acts_by_decoder_norm") ?? false) ? foldDecoderNorm(tensors) : tensors;
   };
   switch (architecture) {
