@@ -9,6 +9,7 @@ export * from "./data/make_words.ts";
 export * from "./data/skipped_word.ts";
 export * from "./data/split.ts";
 export * from "./data/stroke_bins.ts";
+export * from "./data/stroke_columns.ts";
 export * from "./data/target_batches.ts";
 export * from "./data/tokenizer.ts";
 export * from "./data/word.ts";

@@ -10,7 +10,8 @@ export interface ActivationSvgOptions extends DocumentOptions {
   readonly activations: ArrayLike<number>;
   /**
    * Which activations to show. At a direction (`"theta"`) the model knows where the pen goes and is about to choose how far: a dot where
-   * the segment starts. At a length (`"radius"`, the default) the segment is complete: its own colour. `"max"` colours it by the stronger of both.
+   * the segment starts. At a length (`"radius"`, the default) the segment is complete: its own colour. `"max"` colours it by the stronger
+   * of both.
    */
   readonly show?: "theta" | "radius" | "max";
   /** The activation with the strongest colour. Default: the strongest shown. Give the latent's own, so that pictures of it compare. */

@@ -57,8 +57,8 @@ const INDEX = "index.json";
 
 /**
  * Writes down where latents fire, and how strongly, in delphi's layout: files `{start}_{end}.safetensors` of some latents each, with
- * `locations [n, 3]` (sequence, position, latent − start) and `activations [n]`, by latent and then by row. The rows that were looked at are in
- * `places-….safetensors` (`locations [n, 2]`), as silence tells something too.
+ * `locations [n, 3]` (sequence, position, latent − start) and `activations [n]`, by latent and then by row. The rows that were looked at are
+ * in `places-….safetensors` (`locations [n, 2]`), as silence tells something too.
  *
  * Memory holds `bufferFirings` and, at the end, the firings of one file's latents, however long the corpus is.
  *
@@ -128,7 +128,7 @@ export class ActivationIndexWriter {
     }
   }
 
-  /** Merges what was written, and writes the index. Without an index there is none, so one that was cut off is never taken for a whole one. */
+  /** Merges what was written, and writes `index.json`. Until then there is no index: one that was cut off is never taken for whole. */
   async finish(): Promise<ActivationIndexInfo> {
     const { dSae, about } = this.#options;
     if (this.#placesFilled > 0) await this.#writePlaces();

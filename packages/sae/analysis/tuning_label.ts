@@ -7,8 +7,8 @@ const LEAST_FIRINGS = 10;
 const SILENT_ROWS = 20;
 
 /**
- * What firings prefer, in words; null if there are few, or they are spread. Each activation counts over the number of rows in its bin: what is met
- * often is not yet preferred. Rows are those that have a value.
+ * What firings prefer, in words; null if there are few, or they are spread. Each activation counts over the number of rows in its bin: what
+ * is met often is not yet preferred. Rows are those that have a value.
  */
 export function clauseOf(binned: BinnedFactor, { rows, activations }: RowFirings): string | null {
   const { factor, codes, occupancy } = binned;
