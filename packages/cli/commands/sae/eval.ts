@@ -131,6 +131,8 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
 async function findSubject({ origin, path }: LoadedSae, flags: SaeEvalFlags): Promise<ModelWithData> {
   const { runs, run, which, checkpoint, data } = flags;
   const isOther = run !== undefined || which !== undefined || checkpoint !== undefined;
+  if (!isOther && origin.checkpoint === "")
+    throw new UsageError(`Expected --run or --checkpoint, as ${path} names no model, but found neither`);
   try {
     return await openModelWithData({ runs, data, ...(isOther ? { run, which, checkpoint } : { checkpoint: origin.checkpoint }) });
   } catch (error) {
