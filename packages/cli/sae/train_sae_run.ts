@@ -40,8 +40,10 @@ export interface TrainedSae {
   readonly dead: number;
 }
 
-/** Steps that final figures are means of. */
-const LAST_STEPS = 50;
+/** Steps that final figures are means of: the last tenth of a run's, at most 50. */
+export function lastSteps(steps: number): number {
+  return Math.min(50, Math.ceil(steps / 10));
+}
 
 /** A trainer for a configuration. @throws UsageError for values that make no autoencoder or no training. */
 export async function buildSaeTrainer(
@@ -184,7 +186,7 @@ class Session {
     await this.#log!.append(row);
     await this.#events!.append(row);
     this.#latest.push(report);
-    if (this.#latest.length > LAST_STEPS) this.#latest.shift();
+    if (this.#latest.length > lastSteps(config.steps)) this.#latest.shift();
     output.event("step", row);
     const milliseconds = this.#speed.add(report.milliseconds);
     output.progress(statusLine(report, { steps: config.steps, batchRows: source.batchRows, milliseconds }));

@@ -17,7 +17,7 @@ import { type ResolvedSaeConfig, readSaeConfigFile, resolveSaeConfig } from "../
 import type { SaeRunConfig } from "../../sae/sae_config.ts";
 import { saeKeys } from "../../sae/sae_schema.ts";
 import { cachedSource, liveSource, type SaeSource } from "../../sae/sae_source.ts";
-import { buildSaeTrainer, type TrainedSae, trainSaeRun } from "../../sae/train_sae_run.ts";
+import { buildSaeTrainer, lastSteps, type TrainedSae, trainSaeRun } from "../../sae/train_sae_run.ts";
 import { Output } from "../../terminal/output.ts";
 import { clock, megabytes } from "../../terminal/progress.ts";
 import { table } from "../../terminal/table.ts";
@@ -259,7 +259,7 @@ async function train(config: SaeRunConfig, { source, device, output, interruptio
   const results = await trainSaeRun({ config, source, trainer, folder, output, signal: interruption.signal });
   const seconds = (performance.now() - began) / 1000;
   output.event("end", { state: "finished", step: trainer.step, seconds });
-  output.say(`done     ${trainer.step} steps in ${clock(seconds)}; means over the last steps:`);
+  output.say(`done     ${trainer.step} steps in ${clock(seconds)}; means over the last ${lastSteps(config.steps)}:`);
   output.say(table(resultRows(results)));
 }
 
