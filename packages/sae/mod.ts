@@ -15,6 +15,8 @@ export {
 } from "./analysis/activation_index.ts";
 export { type Example, type ExampleBand, type ExampleOptions, type LatentExamples, latentExamples } from "./analysis/examples.ts";
 export type { AngleFactor, ClassFactor, Factor, FactorBin, ScaleFactor } from "./analysis/factor.ts";
+export { type LogitEffectOptions, logitEffects } from "./analysis/logit_effects.ts";
+export { LatentCorrelation, nearestLatents, type Related } from "./analysis/related.ts";
 export { type StrokeRows, strokeFactors } from "./analysis/stroke_factors.ts";
 export { type FactorTuning, type LatentTuning, type RowFirings, type TunedBin, Tuning, type TuningOptions } from "./analysis/tuning.ts";
 export type { AuxConfig } from "./architectures/auxiliary.ts";

@@ -20,8 +20,8 @@ export interface StrokeColumns {
 /**
  * What each token of a sequence is about: what to look for the tuning of latents in.
  *
- * @param options.words - Which word each token is of, below 0 for none, as `wordPlaces` says. Default: words end where WORD stands, and without such
- * tokens all ink is one.
+ * @param options.words - Which word each token is of, below 0 for none, as `wordPlaces` says. Default: words end where WORD stands, and
+ * without such tokens all ink is one.
  * @example
  * ```ts
  * const { theta, pen } = strokeColumns(tokens, { tokenizer });
