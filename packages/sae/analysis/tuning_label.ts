@@ -1,4 +1,4 @@
-import type { BinnedFactor } from "./factor.ts";
+import type { BinnedFactor, ScaleFactor } from "./factor.ts";
 import type { RowFirings } from "./tuning.ts";
 
 /** Fewer firings than this say nothing. */
@@ -19,10 +19,10 @@ export function clauseOf(binned: BinnedFactor, { rows, activations }: RowFirings
     weight: activations[i]! / (occupancy[codes[row]!]! + SILENT_ROWS),
   }));
   if (factor.kind === "angle") return angleClause(factor.name, points);
+  if (factor.kind === "scale") return scaleClause(factor, points);
   const profile = new Array<number>(occupancy.length).fill(0);
   for (const { code, weight } of points) profile[code]! += weight;
-  if (!isNarrow(profile, occupancy)) return null;
-  return factor.kind === "class" ? classClause(factor, profile) : scaleClause(factor.name, points);
+  return isNarrow(profile, occupancy) ? classClause(factor, profile) : null;
 }
 
 interface Weighted {
@@ -68,8 +68,8 @@ function classClause(
   return chosen.length <= 3 ? `${name} ${chosen.join(" or ")}` : null;
 }
 
-/** From where to where the middle 80% of the weight lies. */
-function scaleClause(name: string, points: readonly Weighted[]): string {
+/** From where to where the middle 80% of the weight lies, if that is the range of half of the rows or fewer. */
+function scaleClause({ name, values }: ScaleFactor, points: readonly Weighted[]): string | null {
   const sorted = points.toSorted((a, b) => a.value - b.value);
   const total = sorted.reduce((sum, { weight }) => sum + weight, 0);
   const quantile = (share: number): number => {
@@ -80,6 +80,13 @@ function scaleClause(name: string, points: readonly Weighted[]): string {
     }
     return sorted.at(-1)!.value;
   };
-  const [from, to] = [quantile(0.1), quantile(0.9)].map((value) => String(Number(value.toPrecision(2))));
+  const [low, high] = [quantile(0.1), quantile(0.9)];
+  let [known, within] = [0, 0];
+  for (let row = 0; row < values.length; row++) {
+    if (!Number.isNaN(values[row])) known++;
+    if (values[row]! >= low && values[row]! <= high) within++;
+  }
+  if (within > known / 2) return null;
+  const [from, to] = [low, high].map((value) => String(Number(value.toPrecision(2))));
   return from === to ? `${name} ${from}` : `${name} ${from} to ${to}`;
 }

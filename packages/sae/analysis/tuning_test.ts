@@ -70,6 +70,12 @@ describe("Tuning", () => {
     }
   });
 
+  it("does not name a range that holds most rows, however certain it is", () => {
+    const { label, factors } = tuning.of(firingsWhere(count, (row) => Number(data.length[row]! < 0.05)));
+    expect(factors[1]!.z).toBeGreaterThan(6);
+    expect(label).toBeNull(); // four of five rows
+  });
+
   it("gives none to a latent that is silent, or always the same", () => {
     const silent = tuning.of({ rows: [], activations: [] });
     expect(silent.label).toBeNull();
