@@ -202,16 +202,20 @@ describe("runs", () => {
 });
 
 describe("listenForInterrupt()", () => {
-  it("asks work to stop at the first signal, and ends the process at the second", () => {
+  it("asks work to stop at the first signal, takes its echo for the same, and ends the process at the second", () => {
+    const clock = vi.spyOn(performance, "now").mockReturnValue(1000);
     const exit = vi.spyOn(process, "exit").mockImplementation(() => undefined as never);
     const said: string[] = [];
     const interruption = listenForInterrupt((text) => said.push(text));
     process.emit("SIGINT");
     expect(interruption.signal.aborted).toBe(true);
     expect(interruption.signal.reason).toMatchObject({ exitCode: 130 });
+    process.emit("SIGINT"); // as when a whole process group was signalled
     expect(exit).not.toHaveBeenCalled();
+    clock.mockReturnValue(1300);
     process.emit("SIGINT");
     expect(exit).toHaveBeenCalledWith(130);
+    clock.mockRestore();
     interruption.stop();
     exit.mockRestore();
     expect(said).toHaveLength(1);

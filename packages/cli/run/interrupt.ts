@@ -11,13 +11,22 @@ export interface Interruption {
 
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
+/**
+ * Signals that follow one another so closely, in milliseconds, are one: whoever signals a whole process group reaches this process, and its
+ * parent, which passes the signal on.
+ */
+const ECHO = 250;
+
 /** Ctrl-C once: `signal` is aborted, so that work can be saved. Twice: the process ends at once. */
 export function listenForInterrupt(say: (text: string) => void): Interruption {
   const controller = new AbortController();
+  let first = 0;
   const handlers = Object.entries(codes).map(([name, exitCode]) => {
     const onSignal = (): void => {
-      if (controller.signal.aborted) process.exit(exitCode);
-      else {
+      if (controller.signal.aborted) {
+        if (performance.now() - first > ECHO) process.exit(exitCode);
+      } else {
+        first = performance.now();
         say("interrupted: saving (once more to leave at once)");
         controller.abort(new Interrupted("interrupted", { exitCode }));
       }
