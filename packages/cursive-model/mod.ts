@@ -1,4 +1,7 @@
 export { MASKED_SCORE } from "./attention.ts";
+export * from "./attention_maps/ablate_heads.ts";
+export * from "./attention_maps/attention_scores.ts";
+export * from "./attention_maps/measure_attention.ts";
 export * from "./data/augment.ts";
 export * from "./data/dataset.ts";
 export * from "./data/downsample.ts";
