@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { addSaeEvalCommand } from "./sae/eval.ts";
 import { addSaeExportCommand } from "./sae/export.ts";
 import { addSaeImportCommand } from "./sae/import.ts";
+import { addSaeSteerCommand } from "./sae/steer.ts";
 import { addSaeTrainCommand } from "./sae/train.ts";
 
 /** `sae`: sparse autoencoders on a model's activations. */
@@ -11,4 +12,5 @@ export function addSaeCommand(program: Command): void {
   addSaeEvalCommand(sae);
   addSaeExportCommand(sae);
   addSaeImportCommand(sae);
+  addSaeSteerCommand(sae);
 }

@@ -5,12 +5,12 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { RunFailed, UsageError } from "../../errors.ts";
 import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
-import { type ModelWithData, openModelWithData } from "../../run/model_data.ts";
 import { describeSaeEvaluation } from "../../sae/describe_evaluation.ts";
 import { describeSae, findSae, type LoadedSae } from "../../sae/load_sae.ts";
 import type { TokenKind } from "../../sae/sae_config.ts";
 import { tokenKinds } from "../../sae/sae_schema.ts";
 import { chosen, rowSite } from "../../sae/sae_source.ts";
+import { findSubject } from "../../sae/sae_subject.ts";
 import { Output } from "../../terminal/output.ts";
 import { clock } from "../../terminal/progress.ts";
 
@@ -125,20 +125,6 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
   };
   const result = { ...toSaeBench(evaluation), sae_cfg_dict: loaded.config, cursive: { ...about, ...evaluation, against } };
   output.result(result, describeSaeEvaluation(evaluation, { against }));
-}
-
-/** The model that is asked for, or that which the autoencoder was trained on. */
-async function findSubject({ origin, path }: LoadedSae, flags: SaeEvalFlags): Promise<ModelWithData> {
-  const { runs, run, which, checkpoint, data } = flags;
-  const isOther = run !== undefined || which !== undefined || checkpoint !== undefined;
-  if (!isOther && origin.checkpoint === "")
-    throw new UsageError(`Expected --run or --checkpoint, as ${path} names no model, but found neither`);
-  try {
-    return await openModelWithData({ runs, data, ...(isOther ? { run, which, checkpoint } : { checkpoint: origin.checkpoint }) });
-  } catch (error) {
-    if (isOther || !(error instanceof UsageError)) throw error;
-    throw new UsageError(`${error.message}; ${path} was trained on it: give --run or --checkpoint for another`);
-  }
 }
 
 async function compare({ sae, config }: LoadedSae, other: LoadedSae): Promise<Stability> {
