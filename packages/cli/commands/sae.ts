@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { addSaeCompareCommand } from "./sae/compare.ts";
 import { addSaeEvalCommand } from "./sae/eval.ts";
 import { addSaeExportCommand } from "./sae/export.ts";
 import { addSaeImportCommand } from "./sae/import.ts";
@@ -10,6 +11,7 @@ export function addSaeCommand(program: Command): void {
   const sae = program.command("sae").description("Train sparse autoencoders on a model's activations and look at what they find.");
   addSaeTrainCommand(sae);
   addSaeEvalCommand(sae);
+  addSaeCompareCommand(sae);
   addSaeExportCommand(sae);
   addSaeImportCommand(sae);
   addSaeSteerCommand(sae);

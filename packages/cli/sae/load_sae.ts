@@ -1,5 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
-import { basename, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { createSae, type SaeConfig, type SparseAutoencoder } from "@cursive/sae";
 import { nearest } from "@cursive/tensor";
 import { oneLine, UsageError } from "../errors.ts";
@@ -44,6 +44,20 @@ export async function findSae({ runs, sae, name }: SaeChoice): Promise<LoadedSae
       `Expected an autoencoder in ${folder} but found no '${name}': the nearest are ${nearest(name!, names).join(", ")}`,
     );
   return loadSae(files[index]!);
+}
+
+/** Finds one autoencoder, or all of a run that trained several, where none is named. A device must be open. @throws UsageError as {@link findSae}. */
+export async function findSaes({ runs, sae, name }: SaeChoice): Promise<LoadedSae[]> {
+  if (name !== undefined || (sae !== undefined && (await isFile(sae)))) return [await findSae({ runs, sae, name })];
+  const files = await saeFiles(await folderOf(join(resolve(runs), "saes"), sae));
+  return files.length > 0 ? Promise.all(files.map(loadSae)) : [await findSae({ runs, sae })];
+}
+
+/** What to call an autoencoder among others: its run and which one of it, or its file. */
+export function nameSae({ path, origin }: LoadedSae): string {
+  if (!FILE.test(basename(path)) || origin.trainedBy !== basename(dirname(path))) return relative("", path);
+  const name = nameOf(path);
+  return name === "sae" ? origin.trainedBy : `${origin.trainedBy}:${name}`;
 }
 
 /** Makes an autoencoder again from its file. @throws UsageError where there is none, or it is damaged or of another kind. */

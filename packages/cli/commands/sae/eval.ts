@@ -74,7 +74,7 @@ Each ± is one standard error over other draws of as many sequences. No figure d
 Examples:
   pnpm cli sae eval                                 the last autoencoder, on held-out words
   pnpm cli sae eval 3 --batches 20                  that of run 3 on more, for smaller errors
-  pnpm cli sae eval 3 --name k=8                    one of several
+  pnpm cli sae eval 3 --name k-8                    one of several
   pnpm cli sae eval sae.safetensors --run 7         with another run's model
   pnpm cli sae eval 3 --against 4                   which latents another seed finds again
   pnpm cli sae eval --tokens theta,radius,word,end,pad --split train    as the notebook measured

@@ -46,7 +46,7 @@ What is written reconstructs the same: BatchTopK and Matryoshka become JumpReLU 
 
 Examples:
   pnpm cli sae export                                the last autoencoder, into sae_export/
-  pnpm cli sae export 3 --name k=8 --out k8/
+  pnpm cli sae export 3 --name k-8 --out k8/
   pnpm cli sae export 3 --to cursive --out sae.safetensors`,
     )
     .action(async (asked: string | undefined, flags: SaeExportFlags) => exportSae(asked, { flags, output: new Output(flags) }));

@@ -77,7 +77,7 @@ Examples:
   pnpm cli sae steer hello --feature 18                    without it, at its highest activation, and at twice that
   pnpm cli sae steer hello wave --feature 18 --scale 0,0.5,1,2,4
   pnpm cli sae steer hello --feature 18 --ablate --to 5,30
-  pnpm cli sae steer hello --feature 18,40 --ablate --sae 3 --name k=8
+  pnpm cli sae steer hello --feature 18,40 --ablate --sae 3 --name k-8
   pnpm --silent cli sae steer hello --feature 18 --json | jq '.columns[].writings[].difference'`;
 
 /** One column of the sheet. */

@@ -1,0 +1,158 @@
+import { stat } from "node:fs/promises";
+import { type Split, spliceSite, targetBatches, tokenFilter } from "@cursive/cursive-model";
+import { evaluateSae, stability } from "@cursive/sae";
+import { openDevice } from "@cursive/tensor";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { RunFailed, UsageError } from "../../errors.ts";
+import { describeModel } from "../../run/find_model.ts";
+import { listenForInterrupt } from "../../run/interrupt.ts";
+import type { ModelWithData } from "../../run/model_data.ts";
+import { type ComparedSae, describeComparison, flattened } from "../../sae/describe_comparison.ts";
+import { findSaes, type LoadedSae, nameSae } from "../../sae/load_sae.ts";
+import { rowSite } from "../../sae/sae_source.ts";
+import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
+import { Output } from "../../terminal/output.ts";
+
+interface SaeCompareFlags extends SubjectChoice {
+  readonly split: Split;
+  readonly batches?: number;
+  readonly batchSize?: number;
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** `sae compare`: autoencoders side by side. */
+export function addSaeCompareCommand(sae: Command): void {
+  sae
+    .command("compare")
+    .description("Measure autoencoders on the same words, side by side: what differs between them, and how much of each the others find.")
+    .argument("<saes...>", "files or runs: a name, number or folder; run:name for one of a run that trained several, else all of it")
+    .option("--runs <folder>", "where run folders are; those of autoencoders are in saes/ there", "runs")
+    .option("--run <run>", "a run whose model to measure with (default: the checkpoint that each was trained on)")
+    .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
+    .option("--checkpoint <file>", "a model's checkpoint instead")
+    .option("--data <file>", "measure on a word bank (zip or JSON)")
+    .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
+    .option("--batches <n>", "batches (default: as the model's evaluations)", wholeNumber)
+    .option("--batch-size <n>", "sequences in each (default: as the model's evaluations)", wholeNumber)
+    .option("--json", "the comparison as one JSON object on standard output")
+    .option("--quiet", "no progress, only the figures")
+    .addHelpText("after", examples)
+    .action(async (asked: string[], flags: SaeCompareFlags) => compare(asked, flags, new Output(flags)));
+}
+
+const examples = `
+Activations are those of ink, targets those without padding. Each ± is one standard error. MMCS is the mean over a column's latents of the
+greatest cosine with one of the row's: near 1 where these are found again. \`sae eval\` tells more of one.
+
+Examples:
+  pnpm cli sae compare 1 2                          the autoencoders of two runs
+  pnpm cli sae compare 3                            all that a grid trained
+  pnpm cli sae compare 3:k-4 3:k-8 theirs.safetensors
+  pnpm --silent cli sae compare 3 --json | jq '.saes[] | [.name, .fve.value]'`;
+
+async function compare(asked: readonly string[], flags: SaeCompareFlags, output: Output): Promise<void> {
+  using device = await openDevice();
+  const saes = await findAll(asked, flags.runs);
+  const subjects = new Map<string, ModelWithData>();
+  const places: { readonly loaded: LoadedSae; readonly subject: ModelWithData; readonly site: string }[] = [];
+  for (const loaded of saes) {
+    const isOther = flags.run !== undefined || flags.which !== undefined || flags.checkpoint !== undefined;
+    const checkpoint = isOther ? "" : loaded.origin.checkpoint;
+    const subject = subjects.get(checkpoint) ?? (await findSubject(loaded, flags));
+    subjects.set(checkpoint, subject);
+    const { name: site, width } = rowSite(subject, loaded.origin.hook);
+    if (width !== loaded.config.dIn)
+      throw new UsageError(`${nameSae(loaded)}: Expected activations ${loaded.config.dIn} wide but found ${site}, ${width} wide`);
+    places.push({ loaded, subject, site });
+  }
+  const models = new Map(places.map(({ subject: { found } }) => [found.path, found]));
+  for (const found of models.values()) output.say(`model    ${describeModel(found)}`);
+  if (models.size > 1) output.warn("note: these are of different models, each measured with its own");
+  output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
+  const interruption = listenForInterrupt(() => output.warn("stopping after the sequences under way; once more leaves at once"));
+  const states = await Promise.all(saes.map(({ sae }) => sae.stateDict()));
+  try {
+    const compared: ComparedSae[] = [];
+    for (const [i, { loaded, subject, site }] of places.entries()) {
+      const { found, config, data } = subject;
+      const { batches = config.training.evaluation.batches, batchSize = config.training.evaluation.batchSize } = flags;
+      const evaluation = await evaluateSae(loaded.sae, {
+        model: spliceSite(found.model, site),
+        batches: targetBatches(data.dataset, { split: flags.split, batches, batchSize }),
+        padToken: found.tokenizer.padToken,
+        keep: tokenFilter(found.tokenizer),
+        signal: interruption.signal,
+        onSequences: (done, pass) =>
+          output.progress(
+            `${nameSae(loaded)}, ${i + 1} of ${saes.length}: ${pass === "rows" ? "reading activations" : "measuring the model"} ${done}/${batches * batchSize} sequences`,
+          ),
+      });
+      if (!Number.isFinite(evaluation.reconstruction.mse.value) || !Number.isFinite(evaluation.effect.all.sae.ce.value))
+        throw new RunFailed(`Expected finite figures but found NaN: the weights in ${loaded.path} or ${found.path} are broken`);
+      const foundIn = saes.map((other, j) =>
+        other === loaded || other.config.dIn !== loaded.config.dIn ? null : stability(states[i]!, states[j]!),
+      );
+      compared.push({ name: nameSae(loaded), config: configOf(loaded), evaluation, foundIn });
+    }
+    output.endProgress();
+    output.result(asJson(compared, { places, flags }), `\n${describeComparison(compared)}`);
+  } finally {
+    output.endProgress();
+    interruption.stop();
+  }
+}
+
+/** The autoencoders that are asked for, each once. @throws UsageError for fewer than two. */
+async function findAll(asked: readonly string[], runs: string): Promise<LoadedSae[]> {
+  const found = new Map<string, LoadedSae>();
+  for (const each of asked) {
+    const [sae, name] = await choiceOf(each);
+    for (const loaded of await findSaes({ runs, sae, name })) if (!found.has(loaded.path)) found.set(loaded.path, loaded);
+  }
+  if (found.size < 2)
+    throw new UsageError(`Expected at least two autoencoders to compare but found ${[...found.values()].map(nameSae).join(", ")} alone`);
+  return [...found.values()];
+}
+
+/** `3:k-8` is the one of run 3 that is named `k-8`, unless there is such a path. */
+async function choiceOf(asked: string): Promise<[sae: string, name: string | undefined]> {
+  const colon = asked.lastIndexOf(":");
+  const isPath = await stat(asked).then(
+    () => true,
+    () => false,
+  );
+  return isPath || colon < 1 ? [asked, undefined] : [asked.slice(0, colon), asked.slice(colon + 1)];
+}
+
+function configOf({ config, origin: { hook, steps, rows } }: LoadedSae): Record<string, unknown> {
+  return flattened({ hook, ...config, trained: { steps, rows } });
+}
+
+function asJson(
+  compared: readonly ComparedSae[],
+  {
+    places,
+    flags: { split },
+  }: { places: readonly { readonly loaded: LoadedSae; readonly subject: ModelWithData }[]; flags: SaeCompareFlags },
+): object {
+  const saes = compared.map(({ name, config, evaluation: { site, reconstruction, effect, activity }, foundIn }, i) => {
+    const { loaded, subject } = places[i]!;
+    const { dead, alive, dense, resolvable, rows } = activity;
+    const { sae, recovered } = effect.real;
+    return {
+      ...{ name, sae: loaded.path, hook: site, config },
+      model: { run: subject.found.run?.name ?? null, checkpoint: subject.found.path, step: subject.found.step },
+      ...{ sequences: effect.sequences, rows, fve: reconstruction.fve, l0: reconstruction.l0, mse: reconstruction.mse },
+      ...{ deltaCe: sae.deltaCe, kl: sae.kl, recovered },
+      ...{ latents: activity.density.length, dead, alive, dense, resolvable },
+      mmcs: foundIn.map((found) => found && { aInB: found.mmcs.aInB, bInA: found.mmcs.bInA }),
+    };
+  });
+  return { split, saes };
+}
+
+function wholeNumber(given: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(given)) throw new InvalidArgumentError(`Expected a whole number from 1 but found "${given}".`);
+  return Number(given);
+}
