@@ -2,6 +2,7 @@ import process from "node:process";
 import { ShaderError } from "@cursive/tensor";
 import { Command, CommanderError } from "commander";
 import { addActivationsCommand } from "./commands/activations.ts";
+import { addAttentionCommand } from "./commands/attention.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDataCommand } from "./commands/data.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -40,6 +41,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addReportCommand(program);
   addSaeCommand(program);
   addActivationsCommand(program);
+  addAttentionCommand(program);
   addConfigCommand(program);
   addDoctorCommand(program);
   try {

@@ -11,12 +11,16 @@ const purples = ["#b2abd2", "#8073ac", "#542788", "#2d004b"];
  * ```
  */
 export function strengthColour(strength: number): string {
-  const stops = strength < 0 ? purples : oranges;
-  const place = Math.min(1, Math.abs(strength)) * (stops.length - 1);
-  const at = Math.min(stops.length - 2, Math.floor(place));
-  const [low, high] = [channels(stops[at]!), channels(stops[at + 1]!)];
-  const mixed = low.map((channel, i) => Math.round(channel + (place - at) * (high[i]! - channel)));
-  return `#${mixed.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
+  return mixed(strength < 0 ? purples : oranges, Math.abs(strength));
+}
+
+/** The colour at a place from 0 to 1 along a ramp of at least two colours, `#rrggbb` each; beyond, that of the end. */
+export function mixed(stops: readonly string[], at: number): string {
+  const place = Math.min(1, Math.max(0, at)) * (stops.length - 1);
+  const from = Math.min(stops.length - 2, Math.floor(place));
+  const [low, high] = [channels(stops[from]!), channels(stops[from + 1]!)];
+  const between = low.map((channel, i) => Math.round(channel + (place - from) * (high[i]! - channel)));
+  return `#${between.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
 }
 
 function channels(colour: string): number[] {
