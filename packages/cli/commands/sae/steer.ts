@@ -147,9 +147,7 @@ function columnsOf({ to = [], scale, ablate, feature }: SteerFlags, ranges: read
   const factors = scale ?? (to.length === 0 && !ablate ? [0, 1, 2] : []);
   const silent = ranges.find(({ highest }) => highest === 0);
   if (silent && factors.some((factor) => factor !== 0))
-    throw new UsageError(
-      `Expected a feature that fires but found none of ${silent.latent} on these words: give --to instead of a multiple`,
-    );
+    throw new UsageError(`Expected a feature that fires but ${silent.latent} never does on these words: give --to instead of a multiple`);
   const all = (value: number): HeldLatent[] => feature.map((latent) => ({ latent, value }));
   const ablated = { label: "held at 0", held: all(0) };
   const wantsZero = ablate && !factors.includes(0) && !to.includes(0);

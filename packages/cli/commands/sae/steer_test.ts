@@ -25,7 +25,10 @@ beforeAll(async () => {
   const sae = createSae({ architecture: "topk", dIn: 8, dSae: 16, k: 16, seed: 1 });
   const origin = { hook: "blocks.0.hook_mlp_out", checkpoint: folder.file("checkpoints/best.safetensors"), run: "mini-001" };
   const about = { config: sae.config as never, origin: { ...origin, trainedBy: "one-001", steps: 1, rows: 1 } };
-  writeFileSync(at("runs/saes/one-001/sae.safetensors"), encodeSae(await sae.stateDict(), about));
+  const state = await sae.stateDict();
+  writeFileSync(at("runs/saes/one-001/sae.safetensors"), encodeSae(state, about));
+  state.get("b_enc")!.data.fill(-1e6);
+  writeFileSync(at("silent.safetensors"), encodeSae(state, about));
 });
 afterAll(() => {
   parent[Symbol.dispose]();
@@ -92,6 +95,10 @@ describe("sae steer", () => {
       [["at", "--feature", "3", "--sae", "7"], /but found no '7': the nearest are /],
       [["at", "--feature", "3", "--hook", "blocks.0.hook_mlp_ou"], /nearest: blocks\.0\.hook_mlp_out/],
       [["at", "--feature", "3", "--hook", "blocks.0.mlp.hook_post"], /Expected activations 8 wide but found .*, 32 wide/],
+      [
+        ["at", "--feature", "3", "--sae", at("silent.safetensors")],
+        /Expected a feature that fires but 3 never does on these words: give --to/,
+      ],
       [["attest", "--feature", "3"], /Expected texts of at most 4 characters.*"attest" \(6\)/],
       [["at", "--feature", "3", "--scael", "2"], /unknown option '--scael' \(Did you mean --scale\?\)/],
     ];
@@ -103,10 +110,23 @@ describe("sae steer", () => {
     }
   });
 
-  it("stops at Ctrl-C", async () => {
-    const cli = startCli(["sae", "steer", "at", "--feature", "3", "--runs", at("runs"), "--sequences", "999999", "--out", at("none")]);
-    await new Promise<void>((resolve) => cli.onLine((line) => line.startsWith("reading") && resolve()));
-    cli.process.kill("SIGINT");
-    expect(await cli.ended).toMatchObject({ code: 130 });
+  it("saves everything as JSON, also of negative values", async () => {
+    const { code } = await steer("at", "--feature", "3", "--to", "-5,5", "--out", at("all.json"), "--quiet");
+    const { columns } = JSON.parse(readFileSync(at("all.json"), "utf8"));
+    expect([code, columns.map(({ label }: { label: string }) => label)]).toEqual([0, ["untouched", "held at -5", "held at 5"]]);
+  });
+
+  it("stops at Ctrl-C, reading and writing", async () => {
+    const texts = Array.from({ length: 600 }, () => "at");
+    for (const [stage, ...args] of [
+      ["reading", "at", "--sequences", "999999"],
+      ["writing", ...texts, "--sequences", "8", "--to", Array.from({ length: 200 }, (_, i) => i).join(",")],
+    ] as const) {
+      const cli = startCli(["sae", "steer", "--feature", "3", "--runs", at("runs"), "--out", at("none"), ...args]);
+      await new Promise<void>((resolve) => cli.onLine((line) => line.startsWith(stage) && resolve()));
+      cli.process.kill("SIGINT");
+      expect(await cli.ended).toMatchObject({ code: 130 });
+      expect(existsSync(at("none/steered-3.svg"))).toBe(false);
+    }
   });
 });
