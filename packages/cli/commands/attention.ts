@@ -98,7 +98,7 @@ async function attention(given: readonly string[], flags: AttentionFlags): Promi
     throw new UsageError(`Expected one text for the one picture ${flags.out} but found ${inks}; a folder takes several`);
   output.say(`model    ${describeModel(found)}, on ${device.name}`);
 
-  const interruption = listenForInterrupt((text) => output.warn(text));
+  const interruption = listenForInterrupt(() => output.warn("stopping; once more leaves at once"));
   const { signal } = interruption;
   try {
     const read =

@@ -48,6 +48,8 @@ export interface AblateHeadsOptions {
   readonly split?: Split;
   /** Sequences, from the split's first. Default 32. */
   readonly sequences?: number;
+  /** The most sequences on the GPU at once; no figure depends on it. Default 32. */
+  readonly pieceSize?: number;
   readonly signal?: AbortSignal;
   /** Called after each pass of the model over the sequences. */
   readonly onPass?: (done: number, total: number) => void;
@@ -64,7 +66,7 @@ export function attentionHeads({ nLayer, nHead }: { readonly nLayer: number; rea
  * What each head is worth: the rise in loss where its output z is zeroed, one head at a time, on the same sequences. One captured step does
  * all of it; which head is off is one of its inputs.
  *
- * @throws {RangeError} unless `sequences` is a whole number from 1. @throws The reason of `signal`.
+ * @throws {RangeError} unless sizes are whole numbers from 1. @throws The reason of `signal`.
  * @example
  * ```ts
  * const { heads } = await ablateHeads(model, { dataset, sequences: 32 });
@@ -72,10 +74,13 @@ export function attentionHeads({ nLayer, nHead }: { readonly nLayer: number; rea
  * ```
  */
 export async function ablateHeads(model: Transformer, options: AblateHeadsOptions): Promise<HeadAblations> {
-  const { dataset, split = "test", sequences = 32, signal, onPass } = options;
+  const { dataset, split = "test", sequences = 32, pieceSize = 32, signal, onPass } = options;
   const { nLayer, nHead } = model.config;
+  if (!Number.isInteger(pieceSize) || pieceSize < 1) throw new RangeError(`Expected pieceSize from 1 but found ${pieceSize}`);
   const batch = dataset.batch({ step: 0, batchSize: sequences, split });
-  const inputs = batchInputs(batch, { dataset, start: 0, end: sequences });
+  const pieces = Array.from({ length: Math.ceil(sequences / pieceSize) }, (_, i) =>
+    batchInputs(batch, { dataset, start: i * pieceSize, end: Math.min(sequences, (i + 1) * pieceSize) }),
+  );
   const heads = attentionHeads(model.config);
   let gates: Tensor | undefined; // [sites, H]: 1 leaves a head as it is
   const fwdHooks = Array.from({ length: nLayer }, (_, layer) =>
@@ -95,10 +100,13 @@ export async function ablateHeads(model: Transformer, options: AblateHeadsOption
   );
   try {
     const lossesWithout = async (off: number | null): Promise<Float32Array> => {
-      signal?.throwIfAborted();
       const data = Float32Array.from({ length: heads.length }, (_, i) => (i === off ? 0 : 1));
       const open: HostTensor = { shape: [heads.length / nHead, nHead], dtype: "f32", data };
-      const losses = Float32Array.from((await (await step(...inputs, open)).data()) as Float32Array);
+      const losses = new Float32Array(batch.targets.length);
+      for (const [i, inputs] of pieces.entries()) {
+        signal?.throwIfAborted();
+        losses.set((await (await step(...inputs, open)).data()) as Float32Array, i * pieceSize * dataset.maxLength);
+      }
       onPass?.(off === null ? 1 : off + 2, heads.length + 1);
       return losses;
     };

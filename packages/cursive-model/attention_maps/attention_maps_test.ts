@@ -93,6 +93,16 @@ describe("ablateHeads", () => {
     expect(await mean([])).toBe(baseline);
   });
 
+  it("finds the same in pieces", async () => {
+    const model = randomModel(config, 7);
+    const [whole, pieces] = [
+      await ablateHeads(model, { dataset, sequences: 3 }),
+      await ablateHeads(model, { dataset, sequences: 3, pieceSize: 2 }),
+    ];
+    for (const [i, { real }] of whole.heads.entries()) expect(pieces.heads[i]!.real.loss).toBeCloseTo(real.loss, 5);
+    await expect(ablateHeads(model, { dataset, pieceSize: 0 })).rejects.toThrow("Expected pieceSize from 1 but found 0");
+  });
+
   it("stops where it is asked to", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(ablateHeads(randomModel(config, 1), { dataset, sequences: 1, signal })).rejects.toThrow("enough");

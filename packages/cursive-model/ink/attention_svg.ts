@@ -46,8 +46,10 @@ export function attentionSvg(attention: TextAttention, { tokenizer, note = "" }:
   const parts: string[] = [];
   let y = MARGIN + 14;
   parts.push(label("Where each head looks in the text", [MARGIN, y], { size: 15, weight: 700 }));
-  y += 15;
-  parts.push(label([`“${shortened(text)}”`, note].filter((part) => part !== "").join(" · "), [MARGIN, y], { fill: faint }));
+  for (const line of linesOf(`“${shortened(text, 50)}”`, note)) {
+    y += 15;
+    parts.push(label(line, [MARGIN, y], { fill: faint }));
+  }
   const ink = inkStrip(segments, { path, top: y + 10 });
   parts.push(ink.svg);
   y = ink.bottom + 12;
@@ -126,7 +128,7 @@ function panel(head: HeadAttention, { left, top, width, row, characters, columns
     `<rect x="${coordinate(x)}" y="${coordinate(from)}" width="${coordinate(wide)}" height="${high}" fill="none" stroke="#c9cdd2" stroke-width="0.6"/>`;
   const names = [...characters.map((character) => (character === " " ? "_" : character)), "pad"].map((name, line) =>
     label(name, [x - 4, topOf(line) + row / 2 + 3.4], {
-      size: name === "pad" ? 9 : 11,
+      size: name === "pad" ? 9 : row - 1,
       anchor: "end",
       fill: name === "pad" ? faint : dark,
     }),
@@ -196,7 +198,14 @@ function label(
   return `<text x="${coordinate(x)}" y="${coordinate(y)}" font-size="${size}" fill="${fill}"${looks}>${escaped(text)}</text>`;
 }
 
-function shortened(text: string): string {
+/** Both on one line where they fit. */
+function linesOf(text: string, note: string): string[] {
+  if (note === "") return [text];
+  const both = `${text} · ${note}`;
+  return both.length <= 58 ? [both] : [text, shortened(note, 58)];
+}
+
+function shortened(text: string, most: number): string {
   const characters = [...text];
-  return characters.length > 32 ? `${characters.slice(0, 31).join("")}…` : text;
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 }

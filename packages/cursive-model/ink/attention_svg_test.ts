@@ -45,6 +45,12 @@ describe("attentionSvg", () => {
     expect(strip.map(([, , colour]) => colour)).toEqual(["#0751b5", "#e15e00"]);
   });
 
+  it("keeps long names inside the picture, a line each", () => {
+    const long = attentionSvg({ ...attention, text: "a".repeat(60) }, { tokenizer, note: "b".repeat(70) });
+    expect(long).toContain(`>“${"a".repeat(49)}…”<`);
+    expect(long).toContain(`>${"b".repeat(57)}…<`);
+  });
+
   it("leaves self-attention out", () => {
     const self: HeadAttention = { ...heads[0]!, attention: "attn", letterMass: null };
     expect(attentionSvg({ ...attention, heads: [self, ...heads] }, { tokenizer, note: "a & b" })).toBe(svg);
