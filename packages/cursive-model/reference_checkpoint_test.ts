@@ -134,10 +134,14 @@ describe("readReferenceCheckpoint()", () => {
 
   it("answers any missing or misshapen weight with a TorchFileError", () => {
     const names = [...oddParameters.keys()];
+    // How many places and characters there are is read off these: another number of rows is another size, not a mistake.
+    const sizeGivers = new Set(["wpe", "wcpe", "wce"].map((table) => `transformer.${table}.weight`));
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 3 }), (name, shape) => {
         const count = shape.reduce((product, size) => product * size, 1);
-        fc.pre(shape.join() !== oddParameters.get(name)!.shape.join());
+        const right = oddParameters.get(name)!.shape;
+        fc.pre(shape.join() !== right.join());
+        fc.pre(!(sizeGivers.has(name) && shape.length === 2 && shape[0]! > 0 && shape[1] === right[1]));
         const state = new Map(oddParameters).set(name, { shape, dtype: "f32", data: new Float32Array(count) });
         expect(() => readReferenceCheckpoint(torchFile(state), { nHead: 2 })).toThrow(TorchFileError);
       }),
