@@ -2,7 +2,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ["packages/**/*_test.ts", "scripts/**/*_test.ts", "bench/**/*_test.ts"],
+    include: ["packages/**/*_test.ts", "scripts/**/*_test.ts", "bench/**/*_test.ts", "demos/**/*_test.ts"],
     globalSetup: ["scripts/vitest_setup.mjs"],
     // Dawn reads the driver's environment variables of its own process; worker threads would see a copy of them.
     pool: "forks",

@@ -1,0 +1,161 @@
+import type { StrokeTokenizerConfig } from "@cursive/cursive-model";
+import type { Related } from "../analysis/related.ts";
+import type { LatentTuning } from "../analysis/tuning.ts";
+import type { DensityHistogram } from "../evaluation/feature_activity.ts";
+import type { Bars } from "../formats/feature_data.ts";
+
+/** What feature pages show of a whole autoencoder: everything that the list of features needs, and nothing of a single page. */
+export interface FeatureOverview {
+  readonly format: "cursive-feature-pages";
+  readonly version: 1;
+  readonly about: FeaturePagesAbout;
+  /** What tokens mean: enough to draw them. */
+  readonly tokenizer: StrokeTokenizerConfig;
+  /** How many features have which density, by log₁₀. */
+  readonly densities: DensityHistogram;
+  /** log₁₀ of the least density that so many rows can tell from 0. */
+  readonly densityFloor: number;
+  /** `[F]`, in order. */
+  readonly features: readonly FeatureSummary[];
+}
+
+/** Where feature pages come from. */
+export interface FeaturePagesAbout {
+  readonly title: string;
+  /** TransformerLens's name of the site: `blocks.0.hook_mlp_out`. */
+  readonly hook: string;
+  readonly architecture: string;
+  readonly dIn: number;
+  readonly dSae: number;
+  /** What was read: the words' name, sequences, and rows of ink that were kept. */
+  readonly words: string;
+  readonly sequences: number;
+  readonly rows: number;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** Measured on the same rows; null where it was not. ΔCE in nats a token. */
+  readonly metrics: {
+    readonly l0: number | null;
+    readonly fve: number | null;
+    readonly deltaCe: number | null;
+    readonly alive: number;
+    readonly dead: number;
+    readonly dense: number;
+  };
+}
+
+/** A line of the list. */
+export interface FeatureSummary {
+  readonly index: number;
+  /** Share of the rows on which it fires. */
+  readonly density: number;
+  /** The highest activation; 0 of a dead one. */
+  readonly max: number;
+  /** `dense` fires on more than 10 % of the rows; `dead` on none. */
+  readonly state: "alive" | "dense" | "dead";
+  /** In words, such as `theta 142° ± 9, pen down`; null if nothing certain can be said. */
+  readonly label: string | null;
+  /** The most telling factor's name and bits beyond chance; null of a dead one. */
+  readonly selectivity: { readonly factor: string; readonly bits: number } | null;
+  /** ΔCE in nats a token of the whole data when it is ablated; null where it was not measured. */
+  readonly deltaCe: number | null;
+  /** Heights of its activations' histogram, log scale, 0 to 1, for a small picture. */
+  readonly sparkline: readonly number[];
+}
+
+/** The page of one feature. */
+export interface FeaturePage {
+  readonly index: number;
+  readonly firings: number;
+  readonly decoderNorm: number;
+  /** How often which activation above 0. */
+  readonly activations: Bars;
+  /** Curves over theta, length, pen, attended letter, place in the word …; empty of a dead feature. */
+  readonly tuning: LatentTuning;
+  /** What it adds to the logits directly, a unit of activation. */
+  readonly logits: LogitEffects;
+  /** What its ablation costs; null where it was not measured. */
+  readonly ablation: FeatureAblation | null;
+  /** Which letters drive it, through cross-attention of the blocks before it, directly; null where no block before it attends. */
+  readonly letters: LetterAttribution | null;
+  /** By cosine of decoder rows. */
+  readonly nearest: readonly Related[];
+  /** By Pearson's correlation of activations. */
+  readonly correlated: readonly Related[];
+  /** Model dimensions that it writes to most: number and weight. */
+  readonly neurons: readonly { readonly index: number; readonly weight: number }[];
+  /** Cards in groups: the strongest, bands from strong to weak, drawn at random, near zero. */
+  readonly examples: readonly ExampleGroup[];
+}
+
+/** Direct effects on the logits by what tokens mean. */
+export interface LogitEffects {
+  /** `[θ]`: of each direction, in the order of the tokenizer's bins. */
+  readonly theta: readonly number[];
+  /** `[r]` each. */
+  readonly radiusDown: readonly number[];
+  readonly radiusUp: readonly number[];
+  /** PAD, END, and WORD if the tokenizer has it. */
+  readonly special: readonly { readonly name: string; readonly effect: number }[];
+}
+
+/** What setting one feature to 0 does to the model's loss, in nats. */
+export interface FeatureAblation {
+  /** Mean over all tokens of the sequences that were run. */
+  readonly deltaCe: number;
+  /** Mean over the tokens on which it fires. */
+  readonly deltaCeWhereFiring: number;
+  /** Mean KL(with ‖ without) where it fires. */
+  readonly klWhereFiring: number;
+  /** Mean over the tokens on which it fires, by what comes next. */
+  readonly byClass: readonly { readonly token: string; readonly deltaCe: number; readonly count: number }[];
+  readonly sequences: number;
+}
+
+/** The part of a feature's pre-activation that comes from letters, straight through cross-attention's OV circuit. */
+export interface LetterAttribution {
+  /** Mean over the tokens on which it fires, by character of the text; the strongest first. `""` is padding. */
+  readonly characters: readonly { readonly character: string; readonly mean: number; readonly count: number }[];
+  /** The same by distance of the character from the one being written, where that is known. */
+  readonly offsets: readonly { readonly offset: number; readonly mean: number; readonly count: number }[];
+  /** By head: how much of the sum it carries. */
+  readonly heads: readonly { readonly layer: number; readonly head: number; readonly mean: number }[];
+}
+
+/** Some examples, and why these. */
+export interface ExampleGroup {
+  readonly kind: "top" | "band" | "random" | "near zero";
+  /** Activations between which they lie. */
+  readonly from: number;
+  readonly to: number;
+  /** Share of the feature's firings in between. */
+  readonly share: number;
+  readonly examples: readonly FeatureExampleCard[];
+}
+
+/** One example: a place in a sequence, with what the feature does all along it. */
+export interface FeatureExampleCard {
+  readonly sequence: number;
+  readonly position: number;
+  readonly activation: number;
+  /** Places of the sequence where it fires, and how strongly: sparse. */
+  readonly positions: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** A sequence of the corpus: what examples are drawn on. */
+export interface CorpusSequence {
+  /** Ink tokens without trailing PAD; `position` of examples counts in them. */
+  readonly tokens: readonly number[];
+  readonly text: string;
+}
+
+/**
+ * Where feature pages are read from: a folder on disk through script elements, or an autoencoder that lives in the tab. Pages are asked for
+ * one by one, so that a dictionary of thousands opens as fast as a small one.
+ */
+export interface FeatureSource {
+  overview(): Promise<FeatureOverview>;
+  page(index: number): Promise<FeaturePage>;
+  sequence(number: number): Promise<CorpusSequence>;
+}

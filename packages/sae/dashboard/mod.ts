@@ -1,0 +1,7 @@
+/**
+ * Feature pages: what they show as plain data, and the Preact components that show it. The components build trees and touch no document, so
+ * the command line's folder of pages and the browser app draw with the same code; whoever renders them owns the document.
+ *
+ * @module
+ */
+export type * from "./feature_pages.ts";
