@@ -40,6 +40,7 @@ export * from "./hooks/splice_site.ts";
 export * from "./hooks/token_filter.ts";
 export * from "./ink/activation_svg.ts";
 export { type AttentionSvgOptions, attentionSvg, headName } from "./ink/attention_svg.ts";
+export * from "./ink/ink_difference.ts";
 export { strengthColour } from "./ink/ramp.ts";
 export * from "./ink/svg.ts";
 export * from "./losses/mean_loss.ts";

@@ -17,6 +17,7 @@ export { type Example, type ExampleBand, type ExampleOptions, type LatentExample
 export type { AngleFactor, ClassFactor, Factor, FactorBin, ScaleFactor } from "./analysis/factor.ts";
 export { type LogitEffectOptions, logitEffects } from "./analysis/logit_effects.ts";
 export { LatentCorrelation, nearestLatents, type Related } from "./analysis/related.ts";
+export { type HeldLatent, Steering, type SteeringOptions, steeringHook } from "./analysis/steering.ts";
 export { type StrokeRows, strokeFactors } from "./analysis/stroke_factors.ts";
 export { type FactorTuning, type LatentTuning, type RowFirings, type TunedBin, Tuning, type TuningOptions } from "./analysis/tuning.ts";
 export type { AuxConfig } from "./architectures/auxiliary.ts";

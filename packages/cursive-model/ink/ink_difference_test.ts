@@ -1,5 +1,5 @@
-import type { InkSegment } from "@cursive/cursive-model";
 import { describe, expect, it } from "vitest";
+import type { InkSegment } from "../data/tokenizer.ts";
 import { inkDifference, malformedPairs, segmentsAfter } from "./ink_difference.ts";
 
 /** A horizontal line of `count` segments of 0.1 at height y, two tokens each. */

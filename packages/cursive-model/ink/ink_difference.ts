@@ -1,7 +1,7 @@
-import type { InkSegment } from "@cursive/cursive-model";
+import type { InkSegment } from "../data/tokenizer.ts";
 
-/** One piece of writing. */
-export interface Ink {
+/** One piece of writing, as tokens and as what they spell. */
+export interface WrittenInk {
   readonly tokens: ArrayLike<number>;
   readonly segments: readonly InkSegment[];
 }
@@ -19,7 +19,7 @@ export interface InkDifference {
 }
 
 /** Compares ink with a baseline's. */
-export function inkDifference(ink: Ink, baseline: Ink): InkDifference {
+export function inkDifference(ink: WrittenInk, baseline: WrittenInk): InkDifference {
   const [own, other] = [penPath(ink), penPath(baseline)];
   return {
     sameTokens: sameTokens(ink.tokens, baseline.tokens),
@@ -46,7 +46,7 @@ interface PenPath {
 /** Distance between points along a line, in canvas heights: finer than what the eye tells apart. */
 const STEP = 0.01;
 
-function penPath(ink: Ink): PenPath {
+function penPath(ink: WrittenInk): PenPath {
   const drawn = ink.segments.filter((segment) => segment.drawn && !segment.malformed);
   const points = drawn.flatMap(({ from, to }) => {
     const pieces = Math.max(1, Math.ceil(lengthOf({ from, to }) / STEP));
