@@ -132,12 +132,17 @@ describe("activationSvg", () => {
 });
 
 describe("strengthColour", () => {
-  it("gets darker with the strength, on both sides of 0, and ends at ±1", () => {
-    const light = (strength: number) => {
-      const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(strengthColour(strength).slice(at, at + 2), 16)) as [number, number, number];
+  it("gets darker with the strength, lighter on dark ground, on both sides of 0, and ends at ±1", () => {
+    const lightness = (colour: string) => {
+      const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16)) as [number, number, number];
       return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
+    const light = (strength: number) => lightness(strengthColour(strength));
     for (const sign of [1, -1]) for (let s = 0.1; s <= 1; s += 0.05) expect(light(sign * s)).toBeLessThan(light(sign * (s - 0.04)));
+    for (const sign of [1, -1]) {
+      const dark = [0.25, 0.5, 0.75, 1].map((s) => lightness(strengthColour(sign * s, { ground: "dark" })));
+      expect(dark).toEqual(dark.toSorted((a, b) => a - b));
+    }
     expect(strengthColour(7)).toBe(strengthColour(1));
     expect(strengthColour(-7)).toBe("#2d004b");
   });

@@ -28,19 +28,23 @@ export function escaped(text: string): string {
     .replace(/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu, "\u{FFFD}");
 }
 
-/** The cross that marks a malformed pair. */
-export function cross([x, y]: Position, strokeWidth: number): string {
+/** The cross that marks a malformed pair, as path data. */
+export function crossData([x, y]: Position, strokeWidth: number): string {
   const arm = 2 * strokeWidth;
-  const lines =
-    pathData([
-      [x - arm, y - arm],
-      [x + arm, y + arm],
-    ]) +
-    pathData([
-      [x - arm, y + arm],
-      [x + arm, y - arm],
-    ]);
-  return `<path d="${lines}" stroke="red" stroke-width="${coordinate(strokeWidth)}"/>`;
+  const falling = pathData([
+    [x - arm, y - arm],
+    [x + arm, y + arm],
+  ]);
+  const rising = pathData([
+    [x - arm, y + arm],
+    [x + arm, y - arm],
+  ]);
+  return falling + rising;
+}
+
+/** The cross that marks a malformed pair. */
+export function cross(position: Position, strokeWidth: number): string {
+  return `<path d="${crossData(position, strokeWidth)}" stroke="red" stroke-width="${coordinate(strokeWidth)}"/>`;
 }
 
 /** The least box around positions; without any, one line of writing high. */
