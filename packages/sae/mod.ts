@@ -42,7 +42,7 @@ export {
   type ShardWriterOptions,
 } from "./data/activation_shards.ts";
 export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
-export { MixingBuffer, type MixingBufferOptions } from "./data/mixing_buffer.ts";
+export { MixingBuffer, type MixingBufferOptions, type RowStorage } from "./data/mixing_buffer.ts";
 export { ColumnMoments } from "./evaluation/column_moments.ts";
 export {
   type Evaluable,

@@ -24,6 +24,7 @@ export { full } from "./ops/copy.ts";
 export { type CrossEntropyOptions, crossEntropy, type Reduction } from "./ops/cross_entropy.ts";
 export { embedding } from "./ops/embedding.ts";
 export { type FeedForwardOptions, feedForward, type LinearParameters } from "./ops/feed_forward.ts";
+export { packFloat16, unpackFloat16 } from "./ops/float16.ts";
 export { cat, type Padding, type PadOptions, stack } from "./ops/join.ts";
 export { type KeepOptions, keepBatchTopk, keepTopk } from "./ops/keep_topk.ts";
 export { type LayerNormOptions, layerNorm } from "./ops/layer_norm.ts";

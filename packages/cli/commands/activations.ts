@@ -1,3 +1,4 @@
+import type { RowStorage } from "@cursive/sae";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readText } from "../config/field.ts";
@@ -24,6 +25,7 @@ interface CacheFlags {
   readonly split: "train" | "test";
   readonly tokens?: readonly TokenKind[];
   readonly shardRows: number;
+  readonly dtype: RowStorage;
   readonly json?: true;
   readonly quiet?: true;
 }
@@ -55,6 +57,7 @@ export function addActivationsCommand(program: Command): void {
     )
     .option("--tokens <kinds>", "kinds of tokens to keep: theta, radius, word, end, pad, or all (default: theta,radius)", kinds)
     .option("--shard-rows <n>", "rows of a file", wholeNumber, 65_536)
+    .addOption(new Option("--dtype <dtype>", "f16 takes half the space and rounds to 11 bits").choices(["f32", "f16"]).default("f32"))
     .option("--json", "what was written, as JSON")
     .option("--quiet", "nothing but errors")
     .action(async (flags: CacheFlags) => cache(flags));
@@ -78,7 +81,7 @@ Examples:
 async function cache(flags: CacheFlags): Promise<void> {
   const output = new Output(flags);
   using device = await openDevice();
-  const { runs, run, which, checkpoint, data, shardRows: rowsPerShard, out, sequences, split } = flags;
+  const { runs, run, which, checkpoint, data, shardRows: rowsPerShard, dtype: storage, out, sequences, split } = flags;
   const { hook: hooks = ["blocks.0.hook_mlp_out"], tokens = ["theta", "radius"] } = flags;
   const subject = await openModelWithData({ runs, run, which, checkpoint, data });
   output.say(`model    ${describeModel(subject.found)}`);
@@ -86,7 +89,7 @@ async function cache(flags: CacheFlags): Promise<void> {
   const interruption = listenForInterrupt(() => output.warn("interrupted: what was written so far is no cache yet"));
   const began = performance.now();
   const written = await cacheActivations(subject, {
-    ...{ hooks, out, sequences, split, tokens, rowsPerShard, chunk: 16, signal: interruption.signal },
+    ...{ hooks, out, sequences, split, tokens, rowsPerShard, storage, chunk: 16, signal: interruption.signal },
     onCompile: (done, total) => output.progress(`compiling shaders ${done}/${total}`),
     onSequence: (done, total) => output.progress(`reading ${done}/${total} sequences`),
   }).finally(() => {

@@ -44,8 +44,8 @@ describe("activations", () => {
     expect(kinds.find(({ kind }: { kind: string }) => kind === "END").rows).toBe(20);
   }, 60_000);
 
-  it("keeps the kinds of tokens that are asked for, and trains on fewer of them", async () => {
-    const cache = ["activations", "cache", "--out", out("ink"), "--sequences", "20", "--quiet", ...runs];
+  it("keeps the kinds of tokens that are asked for, as halves, and trains on fewer of them", async () => {
+    const cache = ["activations", "cache", "--out", out("ink"), "--sequences", "20", "--dtype", "f16", "--quiet", ...runs];
     expect((await runHere(...cache)).code).toBe(0);
     const { kinds } = JSON.parse((await runHere("activations", "stats", out("ink"), "--json")).stdout);
     expect(kinds.map(({ kind }: { kind: string }) => kind)).not.toContain("PAD");
@@ -60,6 +60,8 @@ describe("activations", () => {
       "8",
       "--set",
       "data.bufferRows=8",
+      "--set",
+      "data.storage=f16",
       "--k",
       "2",
       "--quiet",

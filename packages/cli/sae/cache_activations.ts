@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type ActivationChunk, activations, datasetBatches, tokenFilter } from "@cursive/cursive-model";
-import { ActivationShardWriter, type Json, SHARD_INDEX } from "@cursive/sae";
+import { ActivationShardWriter, type Json, type RowStorage, SHARD_INDEX } from "@cursive/sae";
 import { UsageError } from "../errors.ts";
 import type { ModelWithData } from "../run/model_data.ts";
 import type { TokenKind } from "./sae_config.ts";
@@ -17,6 +17,7 @@ export interface CacheOptions {
   readonly split: "train" | "test";
   readonly tokens: readonly TokenKind[];
   readonly rowsPerShard: number;
+  readonly storage: RowStorage;
   /** Sequences that go through the model at once. */
   readonly chunk: number;
   readonly signal: AbortSignal;
@@ -41,7 +42,7 @@ const columns = ["token", "position", "sequence"] as const;
  * @throws UsageError for an unknown hook or a folder that has a cache already; Interrupted with no index written, so that no cache is half a one.
  */
 export async function cacheActivations(subject: ModelWithData, options: CacheOptions): Promise<WrittenCache[]> {
-  const { hooks, out, sequences, split, tokens, rowsPerShard, chunk, signal, onCompile, onSequence } = options;
+  const { hooks, out, sequences, split, tokens, rowsPerShard, storage, chunk, signal, onCompile, onSequence } = options;
   const { found, data, hash } = subject;
   const { model, tokenizer } = found;
   const sites = [...new Map(hooks.map((hook) => rowSite(subject, hook)).map((site) => [site.name, site])).values()];
@@ -53,7 +54,7 @@ export async function cacheActivations(subject: ModelWithData, options: CacheOpt
     sites.map(async ({ name, width }) => {
       const path = sites.length > 1 ? join(resolve(out), name) : resolve(out);
       await refuseOld(path);
-      const shared = { dIn: width, rowsPerShard, columns };
+      const shared = { dIn: width, rowsPerShard, columns, storage };
       const writer = new ActivationShardWriter(folderFiles(path), {
         ...shared,
         about: { ...about, hook: name } as unknown as { [key: string]: Json },
@@ -78,7 +79,7 @@ export async function cacheActivations(subject: ModelWithData, options: CacheOpt
   const written: WrittenCache[] = [];
   for (const { name: hook, width: dIn, path, writer } of caches) {
     const { rows } = await writer.finish();
-    written.push({ hook, path, rows, dIn, bytes: 4 * rows * (dIn + columns.length) });
+    written.push({ hook, path, rows, dIn, bytes: rows * ((storage === "f16" ? 2 : 4) * dIn + 4 * columns.length) });
   }
   if (written[0]?.rows === 0)
     throw new UsageError(`Expected tokens of the kinds ${tokens.join(",")} but found none in ${sequences} sequences`);

@@ -60,6 +60,7 @@ function presetConfig(name: PresetName, totalSteps?: number): SaeRunConfig {
       tokens: data.positions === "all" ? tokenKinds : ["theta", "radius"],
       batchRows: "rows" in batch ? batch.rows : null,
       bufferRows: "rows" in batch ? batch.bufferRows : null,
+      storage: "f32",
       batchSequences: "sequences" in batch ? batch.sequences : null,
       sequences: data.sequences ?? null,
       chunk: 16,
@@ -122,6 +123,8 @@ function inconsistencies({ sae, training, data, steps, source }: SaeRunConfig): 
   if (batchRows !== null && (bufferRows === null || bufferRows < batchRows))
     problems.push(`Expected data.bufferRows of at least data.batchRows, ${batchRows}, but found ${bufferRows}`);
   if (batchSequences !== null) {
+    if (data.storage !== "f32")
+      problems.push(`Expected data.storage f32 for whole sequences, which wait in main memory, but found ${data.storage}`);
     if (sequences === null || sequences < batchSequences)
       problems.push(`Expected data.sequences of at least data.batchSequences, ${batchSequences}, but found ${sequences}`);
     if (tokenKinds.some((kind) => !tokens.includes(kind)))

@@ -59,6 +59,9 @@ describe("resolveSaeConfig()", () => {
     expect(() => resolveSaeConfig("notebook", set({ "data.tokens": ["theta"] }))).toThrow(
       "Expected data.tokens to be theta,radius,word,end,pad",
     );
+    expect(() => resolveSaeConfig("notebook", set({ "data.storage": "f16" }))).toThrow(
+      "Expected data.storage f32 for whole sequences, which wait in main memory, but found f16",
+    );
     expect(() => resolveSaeConfig("notebook", set({ "source.activations": "x" }))).toThrow(
       "Expected data.batchRows with cached activations",
     );

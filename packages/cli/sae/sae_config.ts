@@ -1,4 +1,4 @@
-import type { Architecture, PresetName } from "@cursive/sae";
+import type { Architecture, PresetName, RowStorage } from "@cursive/sae";
 
 /** A kind of stroke token. */
 export type TokenKind = "theta" | "radius" | "word" | "end" | "pad";
@@ -64,6 +64,7 @@ export interface SaeRunConfig {
     readonly tokens: readonly TokenKind[];
     readonly batchRows: number | null;
     readonly bufferRows: number | null;
+    readonly storage: RowStorage;
     readonly batchSequences: number | null;
     readonly sequences: number | null;
     readonly chunk: number;

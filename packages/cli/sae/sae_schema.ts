@@ -71,6 +71,7 @@ export const saeSchema: Schema<SaeRunConfig> = {
     tokens: listOf(oneOf("kinds of tokens whose activations are trained on", tokenKinds)),
     batchRows: orNull(whole("batch rows a step, out of a mixing buffer; null: whole sequences", { from: 1 })),
     bufferRows: orNull(whole("buffer rows that are mixed with one another", { from: 1 })),
+    storage: oneOf("how rows wait in the mixing buffer: f16 takes half the memory and rounds to 11 bits", ["f32", "f16"]),
     batchSequences: orNull(whole("whole sequences a step instead, padding included, as in the notebook", { from: 1 })),
     sequences: orNull(whole("sequences that these are drawn from", { from: 1 })),
     chunk: whole("sequences that go through the model at once", { from: 1, to: 4096 }),

@@ -115,7 +115,7 @@ export function chosen(kinds: readonly TokenKind[]): Record<TokenKind, boolean> 
 }
 
 function mixed(source: RowSource, { data, seed }: SaeRunConfig): MixingBuffer {
-  return new MixingBuffer(source, { batchRows: data.batchRows!, bufferRows: data.bufferRows!, seed });
+  return new MixingBuffer(source, { batchRows: data.batchRows!, bufferRows: data.bufferRows!, storage: data.storage, seed });
 }
 
 function describeRows({ data }: SaeRunConfig, batchRows: number): string {

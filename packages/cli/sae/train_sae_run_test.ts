@@ -32,7 +32,7 @@ beforeAll(async () => {
   cache = join(folder.path, "cache");
   const subject = await openModelWithData({ runs: "", checkpoint });
   const signal = new AbortController().signal;
-  const what = { split: "train", tokens: ["theta", "radius", "end"], rowsPerShard: 100, chunk: 4 } as const;
+  const what = { split: "train", tokens: ["theta", "radius", "end"], rowsPerShard: 100, storage: "f32", chunk: 4 } as const;
   await cacheActivations(subject, { ...what, hooks: ["blocks.0.hook_mlp_out"], out: cache, sequences: 30, signal, onSequence: () => {} });
 }, 120_000);
 afterAll(() => {

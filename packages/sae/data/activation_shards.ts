@@ -1,6 +1,7 @@
 import { createRng, type HostTensor, readSafetensors, TensorError, writeSafetensors } from "@cursive/tensor";
 import type { Json, Resumable, Snapshot } from "../snapshot.ts";
 import type { ActivationRows } from "./activation_rows.ts";
+import type { RowStorage } from "./mixing_buffer.ts";
 
 /** Access to the files of one folder; who calls brings it, for this package touches no files. */
 export interface ShardFiles {
@@ -37,6 +38,8 @@ export interface ShardWriterOptions {
   /** Rows of a shard; the last may have fewer. Default 65,536. */
   readonly rowsPerShard?: number;
   readonly columns?: readonly string[];
+  /** How activations are written: `"f16"` takes half the space and rounds them to 11 bits. Default `"f32"`. */
+  readonly storage?: RowStorage;
   readonly about?: { readonly [key: string]: Json };
 }
 
@@ -61,7 +64,7 @@ export class ActivationShardWriter {
 
   constructor(files: ShardFiles, options: ShardWriterOptions) {
     this.#files = files;
-    this.#options = { rowsPerShard: 65_536, columns: [], about: {}, ...options };
+    this.#options = { rowsPerShard: 65_536, columns: [], storage: "f32", about: {}, ...options };
     const { dIn, rowsPerShard, columns } = this.#options;
     if (columns.includes(ACTIVATIONS)) throw new TensorError(`Expected a column's name but found '${ACTIVATIONS}', which is taken`);
     this.#data = new Float32Array(rowsPerShard * dIn);
@@ -101,14 +104,14 @@ export class ActivationShardWriter {
   }
 
   async #flush(): Promise<void> {
-    const { dIn } = this.#options;
+    const { dIn, storage } = this.#options;
     const rows = this.#filled;
     const tensors = new Map<string, HostTensor>([
       [ACTIVATIONS, { shape: [rows, dIn], dtype: "f32", data: this.#data.subarray(0, rows * dIn) }],
     ]);
     for (const [name, data] of this.#columns) tensors.set(name, { shape: [rows], dtype: "i32", data: data.subarray(0, rows) });
     const file = `activations-${String(this.#shards.length).padStart(5, "0")}.safetensors`;
-    await this.#files.write(file, writeSafetensors(tensors));
+    await this.#files.write(file, writeSafetensors(tensors, { float16: new Set(storage === "f16" ? [ACTIVATIONS] : []) }));
     this.#shards.push({ file, rows });
     this.#filled = 0;
   }

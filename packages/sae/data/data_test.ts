@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-const width = 3;
+const width = 4;
 
 /** Rows that carry their number in every column. */
 function numbered(from: number, count: number): HostTensor {
@@ -70,15 +70,16 @@ const streams = fc.record({
   factor: fc.integer({ min: 1, max: 6 }),
   servedShare: fc.constantFrom(0.25, 0.5, 1),
   seed: fc.nat(1000),
+  storage: fc.constantFrom("f32" as const, "f16" as const), // numbers of rows stay exact in both
   modulus: fc.integer({ min: 1, max: 4 }),
 });
 
 describe("MixingBuffer", () => {
   it("serves every row that the mask keeps once, but for fewer than a batch, in full batches", async () => {
     await fc.assert(
-      fc.asyncProperty(streams, async ({ sizes, batchRows, factor, servedShare, seed, modulus }) => {
+      fc.asyncProperty(streams, async ({ sizes, batchRows, factor, servedShare, seed, storage, modulus }) => {
         const keep = (row: number): boolean => row % modulus === 0;
-        const buffer = new MixingBuffer(new Pieces(sizes, keep), { batchRows, bufferRows: batchRows * factor, servedShare, seed });
+        const buffer = new MixingBuffer(new Pieces(sizes, keep), { batchRows, bufferRows: batchRows * factor, servedShare, seed, storage });
         const batches = await numbersOf(buffer);
         const served = batches.flat();
         const total = sizes.reduce((a, b) => a + b, 0);
@@ -94,9 +95,9 @@ describe("MixingBuffer", () => {
 
   it("goes on from its state exactly, whenever it was taken", async () => {
     await fc.assert(
-      fc.asyncProperty(streams, fc.nat(12), async ({ sizes, batchRows, factor, servedShare, seed }, before) => {
+      fc.asyncProperty(streams, fc.nat(12), async ({ sizes, batchRows, factor, servedShare, seed, storage }, before) => {
         const make = (): MixingBuffer =>
-          new MixingBuffer(new Pieces(sizes), { batchRows, bufferRows: batchRows * factor, servedShare, seed });
+          new MixingBuffer(new Pieces(sizes), { batchRows, bufferRows: batchRows * factor, servedShare, seed, storage });
         const straight = await numbersOf(make());
         const first = make();
         const head = await numbersOf(first, before);
@@ -115,6 +116,24 @@ describe("MixingBuffer", () => {
     expect(a).toEqual(again);
     expect(a).not.toEqual(b);
     expect(new Set(a[0]!.map((row) => Math.floor(row / 100))).size).toBe(2);
+  });
+
+  it("rounds rows to halves where they wait as such, and refuses a state that waited otherwise", async () => {
+    const third = { shape: [2, 2], dtype: "f32", data: Float32Array.of(1 / 3, 1, -2.5, 1e-3) } as const;
+    const source = async function* (): AsyncGenerator<ActivationRows> {
+      yield { rows: third };
+    };
+    const options = { batchRows: 1, bufferRows: 2, storage: "f16" } as const;
+    const buffer = new MixingBuffer(source(), options);
+    const first = await buffer.next();
+    const state = await buffer.state();
+    expect(state.tensors.get("buffer/stored")!.shape).toEqual([1, 1]); // two numbers in a word
+    const second = await buffer.next();
+    const found = [...(await first.value!.data()), ...(await second.value!.data())].sort((a, b) => a - b);
+    expect(found).toEqual([-2.5, 0.0010004043579101562, 0.333251953125, 1]);
+    await expect(new MixingBuffer(source(), { ...options, storage: "f32" }).restore(state)).rejects.toThrow(
+      "Expected rows kept as f32 (f32) but found u32",
+    );
   });
 
   it("refuses sizes that cannot work, and masks of another length", async () => {
@@ -242,19 +261,32 @@ describe("activation shards", () => {
     expect(await numbersOf(second, 7)).toEqual(straight.slice(8));
   });
 
+  it("keeps activations as halves where asked, in half the bytes", async () => {
+    const bytesOf = async (storage: "f32" | "f16"): Promise<{ bytes: number; rows: number[] }> => {
+      const files = memory();
+      const writer = new ActivationShardWriter(files, { dIn: width, storage });
+      await writer.add(numbered(0, 500).data as Float32Array);
+      const index = await writer.finish();
+      return { bytes: files.files.get(index.shards[0]!.file)!.length, rows: await readAll(new ShardSource(files, index)) };
+    };
+    const [whole, half] = [await bytesOf("f32"), await bytesOf("f16")];
+    expect(half.rows).toEqual(whole.rows);
+    expect(whole.bytes - half.bytes).toBe(2 * 500 * width);
+  });
+
   it("refuses another index, a shard that is not as the index says, and columns that are not its own", async () => {
     const files = memory();
     await write(files, [6], 3);
     const index = await readShardIndex(files);
     const wrong = { ...index, shards: [{ file: index.shards[0]!.file, rows: 4 }] };
     await expect(new ShardSource(files, wrong).next()).rejects.toThrow(
-      "Expected 'activations' [4, 3] in activations-00000.safetensors but found [3, 3]",
+      "Expected 'activations' [4, 4] in activations-00000.safetensors but found [3, 4]",
     );
     files.files.set(SHARD_INDEX, new TextEncoder().encode("{}"));
     await expect(readShardIndex(files)).rejects.toThrow("Expected an index of format cursive-activations, version 1, but found none, none");
     const writer = new ActivationShardWriter(files, { dIn: width, columns: ["token"] });
-    await expect(writer.add(new Float32Array(6))).rejects.toThrow("Expected columns token of 2 rows but found 'token' of 0");
-    await expect(writer.add(new Float32Array(6), { token: [1, 2], other: [1, 2] })).rejects.toThrow("found 'other'");
-    await expect(writer.add(new Float32Array(7))).rejects.toThrow("Expected rows of 3 numbers but found 7 in all");
+    await expect(writer.add(new Float32Array(8))).rejects.toThrow("Expected columns token of 2 rows but found 'token' of 0");
+    await expect(writer.add(new Float32Array(8), { token: [1, 2], other: [1, 2] })).rejects.toThrow("found 'other'");
+    await expect(writer.add(new Float32Array(7))).rejects.toThrow("Expected rows of 4 numbers but found 7 in all");
   });
 });

@@ -8,6 +8,7 @@
  */
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
+import { encodeFloat16 } from "./half_precision.ts";
 import type { HostTensor } from "./host_tensor.ts";
 import { checkBooleans, type StoredDType, storedDTypes } from "./stored_dtypes.ts";
 
@@ -76,6 +77,8 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
 /** What to write besides the tensors. */
 export interface WriteSafetensorsOptions {
   metadata?: Readonly<Record<string, string>>;
+  /** Names of f32 tensors to round to F16: half the size. */
+  float16?: ReadonlySet<string>;
 }
 
 /**
@@ -90,9 +93,15 @@ export interface WriteSafetensorsOptions {
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, HostTensor>,
-  { metadata = {} }: WriteSafetensorsOptions = {},
+  { metadata = {}, float16 = new Set() }: WriteSafetensorsOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  const sorted = [...tensors].map(([name, tensor]) => ({ name, tensor, stored: checkTensor(name, tensor) }));
+  const sorted = [...tensors].map(([name, tensor]) => {
+    const stored = checkTensor(name, tensor);
+    if (!float16.has(name)) return { name, shape: tensor.shape, data: tensor.data, stored };
+    if (tensor.dtype !== "f32")
+      throw new SafetensorsError(`Expected ${quote(name)} to be f32 to write it as F16 but found ${tensor.dtype}`);
+    return { name, shape: tensor.shape, data: Uint16Array.from(tensor.data, encodeFloat16), stored: { name: "F16", size: 2 } };
+  });
   sorted.sort((a, b) => b.stored.size - a.stored.size || compareText(a.name, b.name));
 
   const fields: string[] = [];
@@ -101,10 +110,10 @@ export function writeSafetensors(
     fields.push(`"__metadata__":{${texts.map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`).join(",")}}`);
   }
   let offset = 0;
-  for (const { name, tensor, stored } of sorted) {
-    const info = { dtype: stored.name, shape: tensor.shape, data_offsets: [offset, offset + tensor.data.byteLength] };
+  for (const { name, shape, data, stored } of sorted) {
+    const info = { dtype: stored.name, shape, data_offsets: [offset, offset + data.byteLength] };
     fields.push(`${JSON.stringify(name)}:${JSON.stringify(info)}`);
-    offset += tensor.data.byteLength;
+    offset += data.byteLength;
   }
   const header = new TextEncoder().encode(`{${fields.join(",")}}`);
   const start = 8 + Math.ceil(header.length / 8) * 8;
@@ -114,9 +123,9 @@ export function writeSafetensors(
   bytes.set(header, 8);
   bytes.fill(0x20, 8 + header.length, start); // padded with spaces
   offset = start;
-  for (const { tensor } of sorted) {
-    bytes.set(new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength), offset);
-    offset += tensor.data.byteLength;
+  for (const { data } of sorted) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
   }
   return bytes;
 }

@@ -293,6 +293,23 @@ describe("writeSafetensors()", () => {
     expect([...bytes.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 255, 255, 255, 255, 1]);
   });
 
+  it("rounds the tensors that are named to halves", () => {
+    const values = Float32Array.of(1, -2.5, 1 / 3, 65_504);
+    const tensors = new Map<string, HostTensor>([
+      ["small", { shape: [2, 2], dtype: "f32", data: values }],
+      ["whole", { shape: [4], dtype: "f32", data: values }],
+      ["count", { shape: [1], dtype: "i32", data: Int32Array.of(7) }],
+    ]);
+    const bytes = writeSafetensors(tensors, { float16: new Set(["small"]) });
+    const read = readSafetensors(bytes).tensors;
+    expect([...read.get("small")!.data]).toEqual([1, -2.5, 0.333251953125, 65_504]);
+    expect([...read.get("whole")!.data]).toEqual([...values]);
+    expect(bytes.length).toBe(writeSafetensors(tensors).length - 4 * 2);
+    expect(() => writeSafetensors(tensors, { float16: new Set(["count"]) })).toThrow(
+      'Expected "count" to be f32 to write it as F16 but found i32',
+    );
+  });
+
   it("writes only a view's own elements", () => {
     const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
     const bytes = writeSafetensors(new Map([["x", { shape: [2], dtype: "f32", data }]]));
