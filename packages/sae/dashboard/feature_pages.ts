@@ -13,7 +13,7 @@ export interface FeatureOverview {
   readonly tokenizer: StrokeTokenizerConfig;
   /** How many features have which density, by log₁₀. */
   readonly densities: DensityHistogram;
-  /** log₁₀ of the least density that so many rows can tell from 0. */
+  /** log₁₀ of the least density that so many rows can tell from 0: one firing. */
   readonly densityFloor: number;
   /** `[F]`, in order. */
   readonly features: readonly FeatureSummary[];
@@ -33,10 +33,11 @@ export interface FeaturePagesAbout {
   readonly rows: number;
   /** ISO 8601. */
   readonly createdAt: string;
-  /** Measured on the same rows; null where it was not. ΔCE in nats a token. */
+  /** Measured on the same rows; null where it was not. */
   readonly metrics: {
     readonly l0: number | null;
     readonly fve: number | null;
+    /** What reconstructions in the place of all activations cost, in nats a token that is no padding. */
     readonly deltaCe: number | null;
     readonly alive: number;
     readonly dead: number;
@@ -57,7 +58,7 @@ export interface FeatureSummary {
   readonly label: string | null;
   /** The most telling factor's name and bits beyond chance; null of a dead one. */
   readonly selectivity: { readonly factor: string; readonly bits: number } | null;
-  /** ΔCE in nats a token of the whole data when it is ablated; null where it was not measured. */
+  /** {@link FeatureAblation.deltaCe}; null where it was not measured. */
   readonly deltaCe: number | null;
   /** Heights of its activations' histogram, log scale, 0 to 1, for a small picture. */
   readonly sparkline: readonly number[];
@@ -84,8 +85,17 @@ export interface FeaturePage {
   readonly correlated: readonly Related[];
   /** Model dimensions that it writes to most: number and weight. */
   readonly neurons: readonly { readonly index: number; readonly weight: number }[];
-  /** Cards in groups: the strongest, bands from strong to weak, drawn at random, near zero. */
+  /** Cards in groups: the strongest, one a sequence; bands from strong to weak; drawn at random; near zero. */
   readonly examples: readonly ExampleGroup[];
+  /** The strongest firings of all, several of a sequence if so: rows of the notebook's table, which `tokenTable` makes. */
+  readonly topTokens: readonly TopToken[];
+}
+
+/** A place where a feature fires. */
+export interface TopToken {
+  readonly sequence: number;
+  readonly position: number;
+  readonly activation: number;
 }
 
 /** Direct effects on the logits by what tokens mean. */
@@ -99,26 +109,48 @@ export interface LogitEffects {
   readonly special: readonly { readonly name: string; readonly effect: number }[];
 }
 
-/** What setting one feature to 0 does to the model's loss, in nats. */
+/**
+ * What setting one feature to 0 at all rows of ink does to the model's loss, in nats: x − f·W_dec goes on, so that all other features and what
+ * the autoencoder misses stay. Targets are tokens that are no padding. It is run on some of the sequences in which the feature fires; elsewhere
+ * it changes nothing.
+ */
 export interface FeatureAblation {
-  /** Mean over all tokens of the sequences that were run. */
+  /** A target of the whole corpus, silent sequences included: the mean of the sequences that were run, times the share in which it fires. */
   readonly deltaCe: number;
-  /** Mean over the tokens on which it fires. */
+  /** Mean over the targets next to be written where it fires. */
   readonly deltaCeWhereFiring: number;
-  /** Mean KL(with ‖ without) where it fires. */
+  /** Mean KL(with ‖ without) there. */
   readonly klWhereFiring: number;
-  /** Mean over the tokens on which it fires, by what comes next. */
+  /** The same targets by what they are. */
   readonly byClass: readonly { readonly token: string; readonly deltaCe: number; readonly count: number }[];
+  /** Sequences that were run, of how many in which it fires. */
   readonly sequences: number;
+  readonly sequencesFiring: number;
+  /** Places where it fires in those that were run. */
+  readonly count: number;
 }
 
-/** The part of a feature's pre-activation that comes from letters, straight through cross-attention's OV circuit. */
+/**
+ * The part of a feature's pre-activation (what goes into its nonlinearity) that comes from letters, straight through cross-attention's OV
+ * circuit: Σ over heads of pattern[t, s]·v[s]·W_O, through to the feature's encoder direction. Patterns are taken as they are; what passes
+ * other blocks on its way is not counted. Measured on some of the places where the feature fires.
+ */
 export interface LetterAttribution {
-  /** Mean over the tokens on which it fires, by character of the text; the strongest first. `""` is padding. */
+  /**
+   * `"exact"`: between cross-attention and the site there is only the residual stream, and all sources of it sum to the pre-activation;
+   * `"first-order"`: there are a normalisation and the MLP, through which contributions are followed by their gradient at that very place.
+   */
+  readonly method: "exact" | "first-order";
+  /** Places that were looked at. */
+  readonly count: number;
+  /** Mean over these of the pre-activation, and of the part that comes from all letters, padding included. */
+  readonly preActivation: number;
+  readonly total: number;
+  /** Mean over the places whose text has the character, which `count` says; the strongest first. `""` is padding. */
   readonly characters: readonly { readonly character: string; readonly mean: number; readonly count: number }[];
-  /** The same by distance of the character from the one being written, where that is known. */
+  /** The same by distance of the character from the one being written, as attention tells; padding is in none. */
   readonly offsets: readonly { readonly offset: number; readonly mean: number; readonly count: number }[];
-  /** By head: how much of the sum it carries. */
+  /** By head: how much of the total it carries, on average. */
   readonly heads: readonly { readonly layer: number; readonly head: number; readonly mean: number }[];
 }
 
@@ -148,6 +180,8 @@ export interface CorpusSequence {
   /** Ink tokens without trailing PAD; `position` of examples counts in them. */
   readonly tokens: readonly number[];
   readonly text: string;
+  /** Which character of the text each token writes, as far as attention tells (`readingPath`); −1 for none. */
+  readonly letters: readonly number[];
 }
 
 /**

@@ -4,4 +4,13 @@
  *
  * @module
  */
+export {
+  featureCallback,
+  featureFileSource,
+  featureFiles,
+  formatFeatureFile,
+  parseFeatureFile,
+  sequencesPerFile,
+} from "./feature_files.ts";
 export type * from "./feature_pages.ts";
+export { type TokenRow, tokenMeaning, tokenTable } from "./token_table.ts";
