@@ -1,17 +1,16 @@
 import { type Device, openDevice } from "@cursive/tensor";
+import { errorInBounds, inBounds, kernelChecks } from "@cursive/tensor/self_test";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withMutation } from "../../tensor/device/kernel.ts";
 import { presets } from "../config/presets.ts";
 import { buildTrainer } from "../run/build_trainer.ts";
 import { openData } from "../run/data.ts";
 import { temporaryFolder } from "../testing/mini.ts";
-import { checkArithmetic, inBounds } from "./arithmetic.ts";
+import { checkArithmetic } from "./arithmetic.ts";
 import { checkDeterminism } from "./determinism.ts";
 import type { Finding } from "./finding.ts";
 import { engineNeeds, largestTensor } from "./gpu/needs.ts";
 import { checkGpu } from "./gpu_checks.ts";
-import { kernelChecks } from "./kernels/all.ts";
-import { errorInBounds } from "./kernels/kernel_check.ts";
 import { runDoctor } from "./run_doctor.ts";
 
 let device: Device;

@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { inBounds, type Outcome } from "./arithmetic.ts";
+import { inBounds, type Outcome } from "@cursive/tensor/self_test";
 import type { Finding, Group, Status } from "./finding.ts";
 import type { Report } from "./report.ts";
 import type { Answer } from "./verdict.ts";

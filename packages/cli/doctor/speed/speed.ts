@@ -1,11 +1,9 @@
 import type { Device } from "@cursive/tensor";
+import { type Latency, type MatmulSpeed, type MemorySpeed, measureLatency, measureMatmul, measureMemory } from "@cursive/tensor/self_test";
 import { oneLine } from "../../errors.ts";
 import { clock } from "../../terminal/progress.ts";
 import type { Finding } from "../finding.ts";
 import { otherDriver } from "../gpu/other_driver.ts";
-import { type Latency, measureLatency } from "./latency.ts";
-import { type MatmulSpeed, measureMatmul } from "./matmul_speed.ts";
-import { type MemorySpeed, measureMemory } from "./memory_speed.ts";
 import { measureTinyStep, type TinyStep } from "./tiny_step.ts";
 
 /** What keeps work from being faster: arithmetic, moving data, or the launches themselves. */

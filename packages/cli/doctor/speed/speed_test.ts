@@ -1,8 +1,8 @@
 import { type Device, full, openDevice } from "@cursive/tensor";
+import { shortestTime } from "@cursive/tensor/self_test";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Finding } from "../finding.ts";
 import { boundOf, boundOfStep, checkSpeed, digits } from "./speed.ts";
-import { shortestTime } from "./timing.ts";
 
 let device: Device;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { dotBound, map, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { dotBound, map, oracle, seededValues } from "../../testing/float64.ts";
 import { agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const matrix = seededValues(1, [45, 130]);

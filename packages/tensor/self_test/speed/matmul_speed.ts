@@ -1,4 +1,4 @@
-import { type Device, randn } from "@cursive/tensor";
+import { type Device, randn } from "../../mod.ts";
 import { shortestTime } from "./timing.ts";
 
 /** How fast a product of matrices is. */

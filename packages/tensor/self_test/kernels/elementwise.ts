@@ -1,5 +1,5 @@
-import type { Tensor } from "@cursive/tensor";
-import { type BoundedElement, elementBound, map, type Nd, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import type { Tensor } from "../../mod.ts";
+import { type BoundedElement, elementBound, map, type Nd, oracle, seededValues } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCase, type KernelCheck, upload } from "./kernel_check.ts";
 
 /** From about −20 to 20, where exponentials and tanh leave their easy range. */

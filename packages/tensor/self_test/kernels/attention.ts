@@ -1,5 +1,5 @@
-import { scaledDotProductAttention } from "@cursive/tensor";
-import { attentionBound, type Nd, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { scaledDotProductAttention } from "../../mod.ts";
+import { attentionBound, type Nd, oracle, seededValues } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCase, type KernelCheck, upload } from "./kernel_check.ts";
 
 interface Heads {

@@ -1,4 +1,4 @@
-import { oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { oracle, seededValues } from "../../testing/float64.ts";
 import { agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const short = seededValues(1, [20, 33], "integers"); // with many ties: equal values keep their order

@@ -1,4 +1,4 @@
-import { type Device, full } from "@cursive/tensor";
+import { type Device, full } from "../../mod.ts";
 import { shortestTime } from "./timing.ts";
 
 /** Gigabytes a second that the adapter moves. */

@@ -1,5 +1,5 @@
-import { Generator, philoxKey, philoxNormals, philoxUniforms, rand, randn } from "@cursive/tensor";
-import { map, nd } from "@cursive/tensor/testing/float64";
+import { Generator, philoxKey, philoxNormals, philoxUniforms, rand, randn } from "../../mod.ts";
+import { map, nd } from "../../testing/float64.ts";
 import { agreement, type KernelCheck } from "./kernel_check.ts";
 
 const COUNT = 5003;

@@ -1,5 +1,5 @@
-import { crossEntropy } from "@cursive/tensor";
-import { epsilon, logSoftmaxBound, map, nd, oracle, seededIndices, seededValues } from "@cursive/tensor/testing/float64";
+import { crossEntropy } from "../../mod.ts";
+import { epsilon, logSoftmaxBound, map, nd, oracle, seededIndices, seededValues } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCheck, upload, uploadIndices } from "./kernel_check.ts";
 
 const CLASSES = 77;

@@ -1,5 +1,5 @@
-import { layerNorm } from "@cursive/tensor";
-import { layerNormBound, map, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { layerNorm } from "../../mod.ts";
+import { layerNormBound, map, oracle, seededValues } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const x = seededValues(1, [41, 65]);

@@ -1,4 +1,4 @@
-import type { Device } from "@cursive/tensor";
+import type { Device } from "../../mod.ts";
 
 /** Work that is long enough to be timed against the wait for its end. */
 const WORTH_TIMING = 25;
@@ -33,4 +33,9 @@ export async function shortestTime(device: Device, options: { readonly launch: (
     shortest = Math.min(shortest, elapsed);
   }
   return shortest / count;
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }

@@ -1,5 +1,5 @@
-import { AdamW, Parameter } from "@cursive/tensor";
-import { map, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { AdamW, Parameter } from "../../mod.ts";
+import { map, oracle, seededValues } from "../../testing/float64.ts";
 import { agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const start = seededValues(1, [301]);

@@ -1,4 +1,4 @@
-import { map, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import { map, oracle, seededValues } from "../../testing/float64.ts";
 import { agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const wide = map(seededValues(1, [999]), (v) => Math.fround(v * 2 ** 24));

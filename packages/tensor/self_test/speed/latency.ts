@@ -1,6 +1,5 @@
-import { capture, type Device, full } from "@cursive/tensor";
-import { median } from "../../run/speed.ts";
-import { shortestTime } from "./timing.ts";
+import { capture, type Device, full } from "../../mod.ts";
+import { median, shortestTime } from "./timing.ts";
 
 /** What work costs that is too small to take time. */
 export interface Latency {

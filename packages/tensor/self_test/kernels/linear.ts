@@ -1,5 +1,5 @@
-import { linear } from "@cursive/tensor";
-import { dotBound, elementBound, oracle, seededValues, zip } from "@cursive/tensor/testing/float64";
+import { linear } from "../../mod.ts";
+import { dotBound, elementBound, oracle, seededValues, zip } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const x = seededValues(1, [37, 64]);

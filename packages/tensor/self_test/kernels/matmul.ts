@@ -1,5 +1,5 @@
-import type { Device, Tensor } from "@cursive/tensor";
-import { dotBound, type Nd, oracle, seededValues } from "@cursive/tensor/testing/float64";
+import type { Device, Tensor } from "../../mod.ts";
+import { dotBound, type Nd, oracle, seededValues } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCase, type KernelCheck, upload } from "./kernel_check.ts";
 
 /** A product `[.., m, k] · [.., k, n]`, of operands that lie transposed in memory where `a` or `b` says so. */

@@ -1,5 +1,5 @@
-import { type Device, type Tensor, tensor } from "@cursive/tensor";
-import { type Adjoint, directionalDerivative, type Nd, seededValues } from "@cursive/tensor/testing/float64";
+import { type Device, type Tensor, tensor } from "../../mod.ts";
+import { type Adjoint, directionalDerivative, type Nd, seededValues } from "../../testing/float64.ts";
 
 /** An op of the engine, compared with float64. */
 export interface KernelCheck {

@@ -1,5 +1,5 @@
-import { embedding } from "@cursive/tensor";
-import { map, type Nd, nd, oracle, roundingBound, seededIndices, seededValues, zip } from "@cursive/tensor/testing/float64";
+import { embedding } from "../../mod.ts";
+import { map, type Nd, nd, oracle, roundingBound, seededIndices, seededValues, zip } from "../../testing/float64.ts";
 import { agreement, type KernelCheck, upload, uploadIndices } from "./kernel_check.ts";
 
 const table = seededValues(1, [61, 12]);

@@ -1,4 +1,4 @@
-import { logSoftmaxBound, oracle, seededValues, softmaxBound } from "@cursive/tensor/testing/float64";
+import { logSoftmaxBound, oracle, seededValues, softmaxBound } from "../../testing/float64.ts";
 import { adjointness, agreement, type KernelCheck, upload } from "./kernel_check.ts";
 
 const rows = seededValues(1, [37, 101]);
