@@ -7,6 +7,7 @@ import {
   type StateDict,
   StepLR,
   type Tensor,
+  TensorError,
 } from "@cursive/tensor";
 import type { Split, WordDataset } from "./data/dataset.ts";
 import { MeanLoss } from "./losses/mean_loss.ts";
@@ -64,6 +65,8 @@ export interface TrainerState {
   readonly step: number;
   readonly model: StateDict;
   readonly optimizer: OptimizerState;
+  /** {@link Trainer.rateFactor}. Default 1. */
+  readonly rateFactor?: number;
 }
 
 /**
@@ -81,16 +84,19 @@ export class Trainer {
   readonly model: Transformer;
   readonly dataset: WordDataset;
   readonly optimizer: AdamW;
+  readonly #lr: number;
   readonly #schedule: StepLR;
   readonly #batchSize: number;
   readonly #evaluation: { readonly batches: number; readonly batchSize: number };
   readonly #train: CapturedStep<BatchInputs, Tensor>;
   readonly #targetLosses: TargetLossesStep;
   #step = 0;
+  #rateFactor = 1;
 
   constructor(model: Transformer, options: TrainOptions & { readonly dataset: WordDataset }) {
     const { lr = 1e-2, weightDecay = 1e-4, betas = [0.9, 0.99], schedule = { stepSize: 33_000, gamma: 0.333 }, onCompile } = options;
     this.model = model;
+    this.#lr = lr;
     this.dataset = options.dataset;
     this.#batchSize = options.batchSize ?? 32;
     this.#evaluation = options.evaluation ?? { batches: 10, batchSize: 100 };
@@ -107,6 +113,23 @@ export class Trainer {
   /** Steps taken. */
   get step(): number {
     return this.#step;
+  }
+
+  /**
+   * What a person multiplies the schedule's rate with, as the run goes; 1 changes nothing. The next step takes it: rates are data, and no
+   * captured step is made anew.
+   */
+  get rateFactor(): number {
+    return this.#rateFactor;
+  }
+
+  /** @throws TensorError unless it is a number of at least 0. */
+  set rateFactor(factor: number) {
+    if (!(factor >= 0 && factor < Number.POSITIVE_INFINITY))
+      throw new TensorError(`Expected a factor of the rate of at least 0 but found ${factor}`);
+    this.#rateFactor = factor;
+    this.optimizer.initialLr = this.#lr * factor;
+    this.#schedule.stepCount = this.#step; // sets the rate anew
   }
 
   /**
@@ -160,7 +183,8 @@ export class Trainer {
 
   /** Reads everything back that {@link restore} needs. Between runs only. */
   async state(): Promise<TrainerState> {
-    return { step: this.#step, model: await this.model.stateDict(), optimizer: await this.optimizer.stateDict() };
+    const [model, optimizer] = [await this.model.stateDict(), await this.optimizer.stateDict()];
+    return { step: this.#step, model, optimizer, rateFactor: this.#rateFactor };
   }
 
   /** Goes back to a state. @throws TensorError if any part of it belongs to another model; then nothing is changed. */
@@ -170,7 +194,7 @@ export class Trainer {
     this.model.loadStateDict(state.model);
     this.optimizer.loadStateDict(state.optimizer);
     this.#step = state.step;
-    this.#schedule.stepCount = state.step;
+    this.rateFactor = state.rateFactor ?? 1; // and the schedule's place
   }
 
   #trainStep(tokens: Tensor, targets: Tensor, context: Tensor): Tensor {

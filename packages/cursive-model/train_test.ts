@@ -145,6 +145,30 @@ describe("Trainer", () => {
     }
   });
 
+  it("takes another rate from the next step on, the same as one started with it would, and goes on with it", async () => {
+    const trainer = makeTrainer({ lr: 0.02 });
+    await runTo(trainer, 2);
+    trainer.rateFactor = 0.25;
+    const changed = await runTo(trainer, 5);
+    expect(changed.map((r) => r.lr)).toEqual([0.005, 0.0025, 0.0025]); // the schedule's halving stays
+    const state = await trainer.state();
+    const resumed = makeTrainer({ lr: 0.02, seed: 2 });
+    resumed.restore(state);
+    expect(resumed.rateFactor).toBe(0.25);
+    const rest = await runTo(resumed, 8);
+    expect(rest.map((r) => r.lr)).toEqual([0.0025, 0.00125, 0.00125]);
+    expect(losses(rest)).toEqual(losses(await runTo(trainer, 8)));
+
+    const slow = makeTrainer({ lr: 0.005 });
+    const fast = makeTrainer({ lr: 0.02 });
+    fast.rateFactor = 0.25;
+    expect(await runTo(fast, 4).then(losses)).toEqual(await runTo(slow, 4).then(losses));
+    for (const factor of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => Object.assign(fast, { rateFactor: factor })).toThrow("Expected a factor of the rate of at least 0");
+    }
+    expect(fast.rateFactor).toBe(0.25);
+  });
+
   it("refuses the state of another model, and changes nothing then", async () => {
     const trainer = makeTrainer();
     const state = await trainer.state();

@@ -5,10 +5,10 @@ import type { HostTensor } from "@cursive/tensor";
 import { oneLine, UsageError } from "../errors.ts";
 import { describeModel } from "../run/find_model.ts";
 import { type ModelWithData, openModelWithData } from "../run/model_data.ts";
-import { LiveRows } from "./live_rows.ts";
 import type { SaeRunConfig, TokenKind } from "./sae_config.ts";
 import { tokenKinds } from "./sae_schema.ts";
 import { openCache } from "./shard_files.ts";
+import { WantedRows } from "./wanted_rows.ts";
 
 /** Activations to train on. */
 export interface SaeSource {
@@ -44,7 +44,7 @@ export async function liveSource(config: SaeRunConfig, { say, signal }: SourceOp
   const { dataset } = subject.data;
   const keep = tokenFilter(tokenizer, chosen(data.tokens));
   const onCompile = (done: number, total: number): void => say(`compiling shaders of the model ${done}/${total}`);
-  const live = (): LiveRows => new LiveRows(model, { dataset, site, split: data.split, keep, chunk: data.chunk, onCompile });
+  const live = (): WantedRows => new WantedRows(model, { dataset, site, split: data.split, keep, chunk: data.chunk, onCompile });
   const read = (): Promise<HostTensor> => wholeSequences(subject, { config, site, dIn, signal, say, onCompile });
   const batchRows = data.batchRows ?? data.batchSequences! * dataset.maxLength;
   return {

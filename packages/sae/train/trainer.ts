@@ -54,7 +54,7 @@ export interface SaeStepReport {
   readonly rows: number;
   /** Of the first member; the others' rates are in proportion. */
   readonly lr: number;
-  /** Share of the sparsity coefficient that the warm-up lets through. */
+  /** What the sparsity coefficient was multiplied with: the share that the warm-up lets through, times {@link SaeTrainer.sparsityFactor}. */
   readonly sparsityScale: number;
   /** Wall time between this step's end and the last one's. */
   readonly milliseconds: number;
@@ -99,6 +99,8 @@ export class SaeTrainer {
   readonly #device: Device;
   readonly #stream: AsyncIterator<ActivationBatch>;
   readonly #steps: { readonly [withDead in "true" | "false"]: Step };
+  #rateFactor = 1;
+  #sparsityFactor = 1;
   /** `[]`: what activations are multiplied with. */
   readonly #scaleTensor: Tensor;
   #scale: number | undefined;
@@ -130,6 +132,26 @@ export class SaeTrainer {
   /** What activations are multiplied with before training; 1 before the first step. */
   get scale(): number {
     return this.#scale ?? 1;
+  }
+
+  /** What a person multiplies the schedule's rate with, as the run goes; 1 changes nothing. The next step takes it. */
+  get rateFactor(): number {
+    return this.#rateFactor;
+  }
+
+  /** @throws TensorError unless it is a number of at least 0. */
+  set rateFactor(factor: number) {
+    this.#rateFactor = checkFactor("rate", factor);
+  }
+
+  /** What a person multiplies the sparsity coefficients (L1, L0) with, as the run goes, on top of the warm-up. The next step takes it. */
+  get sparsityFactor(): number {
+    return this.#sparsityFactor;
+  }
+
+  /** @throws TensorError unless it is a number of at least 0. */
+  set sparsityFactor(factor: number) {
+    this.#sparsityFactor = checkFactor("sparsity coefficient", factor);
   }
 
   /** Every setting with its units, a line each: losses with what their coefficients come to for a row, schedules, dead latents. */
@@ -181,7 +203,10 @@ export class SaeTrainer {
   /** Reads everything back that {@link restore} needs: weights, moments, counters, scale, and the stream if it can. Between runs only. */
   async state(): Promise<Snapshot> {
     const own: Snapshot = {
-      values: { step: this.#step, rows: this.#rows, scale: this.#scale ?? null, withDead: this.#withDead },
+      values: {
+        ...{ step: this.#step, rows: this.#rows, scale: this.#scale ?? null, withDead: this.#withDead },
+        ...{ rateFactor: this.#rateFactor, sparsityFactor: this.#sparsityFactor },
+      },
       tensors: new Map(),
     };
     const members: Record<string, Snapshot> = {};
@@ -204,6 +229,8 @@ export class SaeTrainer {
     this.#step = Number(values.step);
     this.#rows = Number(values.rows);
     this.#withDead = Boolean(values.withDead);
+    this.rateFactor = Number(values.rateFactor ?? 1);
+    this.sparsityFactor = Number(values.sparsityFactor ?? 1);
     this.#scale = values.scale === null ? undefined : Number(values.scale);
     this.#scaleTensor.fill(this.scale);
   }
@@ -227,9 +254,9 @@ export class SaeTrainer {
   /** Submits a step; its results are read later. */
   async #take(batch: ActivationBatch): Promise<Pick<Waiting, "result" | "report">> {
     const { totalSteps, schedule, sparsityWarmupSteps } = this.#options;
-    const factor = rateFactor(this.#step, totalSteps, schedule);
+    const factor = rateFactor(this.#step, totalSteps, schedule) * this.#rateFactor;
     for (const { optimizer } of this.members) optimizer.lr = optimizer.initialLr * factor;
-    const sparsityScale = warmupFactor(this.#step, sparsityWarmupSteps);
+    const sparsityScale = warmupFactor(this.#step, sparsityWarmupSteps) * this.#sparsityFactor;
     const result = await this.#steps[`${this.#withDead}`](batch, scalar(sparsityScale));
     this.#step++;
     this.#rows += batch.shape[0]!;
@@ -338,6 +365,11 @@ export class SaeTrainer {
 }
 
 const PIECE_ROWS = 8192;
+
+function checkFactor(of: string, factor: number): number {
+  if (factor >= 0 && factor < Number.POSITIVE_INFINITY) return factor;
+  throw new TensorError(`Expected a factor of the ${of} of at least 0 but found ${factor}`);
+}
 
 function scalar(value: number): HostTensor {
   return { shape: [], dtype: "f32", data: Float32Array.of(value) };

@@ -199,6 +199,27 @@ describe("SaeTrainer", () => {
     expect((await second.state()).values).toEqual((await straight.state()).values);
   });
 
+  it("takes other rates and sparsity coefficients from the next step on, and goes on with them", async () => {
+    const variant: Variant = { architecture: "standard", l1Coefficient: 0.4 };
+    const stream = (): ArrayStream => new ArrayStream(numbers, { groupsPerBatch: 8 });
+    const [tuned, meant] = [
+      trainerOf(make(variant), { lr: 0.02, stream: stream() }),
+      trainerOf(make({ ...variant, l1Coefficient: 0.1 }), { lr: 0.01, stream: stream() }),
+    ];
+    tuned.rateFactor = 0.5;
+    tuned.sparsityFactor = 0.25;
+    const withoutTime = ({ milliseconds: _, sparsityScale: __, ...report }: SaeStepReport): object => report;
+    // Powers of two scale without rounding, so the two trainings are the same to the bit.
+    expect((await runTo(tuned, 4)).map(withoutTime)).toEqual((await runTo(meant, 4)).map(withoutTime));
+    const state = await tuned.state();
+    const resumed = trainerOf(make(variant), { lr: 0.02, stream: stream() });
+    await resumed.restore(state);
+    expect([resumed.rateFactor, resumed.sparsityFactor]).toEqual([0.5, 0.25]);
+    expect((await runTo(resumed, 6)).map((r) => [r.lr, r.sparsityScale])).toEqual([[0.01, 0.25], [0.01, 0.25]]); // biome-ignore format: one line
+    expect(() => Object.assign(tuned, { rateFactor: -1 })).toThrow("Expected a factor of the rate of at least 0 but found -1");
+    expect(() => Object.assign(tuned, { sparsityFactor: Number.NaN })).toThrow("of the sparsity coefficient of at least 0 but found NaN");
+  });
+
   it("holds a JumpReLU's thresholds at 0 or above, whatever the step", async () => {
     const sae = make({ architecture: "jumprelu", sparsity: "step", l0Coefficient: 0, initialThreshold: 0.05, bandwidth: 0.5 });
     await runTo(trainerOf(sae, { lr: 0.5 }), 3);

@@ -31,8 +31,8 @@ export interface OptimizerState {
 export abstract class Optimizer {
   /** The learning rate of the next step. */
   lr: number;
-  /** The rate at the start, which schedules scale. */
-  readonly initialLr: number;
+  /** The rate at the start, which schedules scale. Set, it takes effect when a schedule next sets {@link lr}. */
+  initialLr: number;
   /** Steps taken. */
   stepCount = 0;
   protected readonly arena: ParameterArena;

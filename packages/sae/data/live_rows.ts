@@ -1,6 +1,7 @@
 import { type ActivationChunk, activations, type StreamPlace, type Transformer, type WordDataset } from "@cursive/cursive-model";
-import type { ActivationRows, Resumable, Snapshot } from "@cursive/sae";
-import { UsageError } from "../errors.ts";
+import { TensorError } from "@cursive/tensor";
+import type { Resumable, Snapshot } from "../snapshot.ts";
+import type { ActivationRows } from "./activation_rows.ts";
 
 /** What {@link LiveRows} reads. */
 export interface LiveRowsOptions {
@@ -15,10 +16,23 @@ export interface LiveRowsOptions {
   readonly onCompile?: (done: number, total: number) => void;
 }
 
+/** A model reads, and no row is of a kind that is wanted. */
+export class NoRowsError extends TensorError {
+  override name = "NoRowsError";
+}
+
 /** Chunks in a row without a row that is wanted, after which there will be none. */
 const PATIENCE = 100;
 
-/** Rows out of a model as it reads, without end. Going on from a state gives the rows that would have come. */
+/**
+ * Rows out of a model as it reads, without end. Going on from a state gives the rows that would have come.
+ *
+ * @example
+ * ```ts
+ * const rows = new LiveRows(model, { dataset, site: "blocks.0.hook_mlp_out", split: "train", keep: tokenFilter(tokenizer), chunk: 16 });
+ * const buffer = new MixingBuffer(rows, { batchRows: 2048, bufferRows: 40 * 2048 });
+ * ```
+ */
 export class LiveRows implements AsyncIterableIterator<ActivationRows>, Resumable {
   readonly #model: Transformer;
   readonly #options: LiveRowsOptions;
@@ -34,7 +48,7 @@ export class LiveRows implements AsyncIterableIterator<ActivationRows>, Resumabl
     return this;
   }
 
-  /** The rows of the next chunk that has any. @throws UsageError where none are to be expected. */
+  /** The rows of the next chunk that has any. @throws NoRowsError where none are to be expected. */
   async next(): Promise<IteratorResult<ActivationRows>> {
     const { dataset, site, split, keep, chunk, onCompile } = this.#options;
     this.#stream ??= activations(this.#model, dataset, { sites: site, split, keep, chunk, from: this.#place, onCompile });
@@ -44,7 +58,7 @@ export class LiveRows implements AsyncIterableIterator<ActivationRows>, Resumabl
       this.#place = value.next;
       if (value.kept.length > 0) return { done: false, value: { rows: value.rows(site) } };
     }
-    throw new UsageError("Expected tokens of the kinds in data.tokens but found none in the words");
+    throw new NoRowsError(`Expected tokens that are kept but found none in ${PATIENCE * chunk} sequences`);
   }
 
   state(): Snapshot {
