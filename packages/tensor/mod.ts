@@ -2,7 +2,10 @@ export { apply, applyAll, enableGrad, isGradEnabled, noGrad } from "./autograd/a
 export { type GradientHook, gradientHook } from "./autograd/gradient_hook.ts";
 export type { GradientContext, Op } from "./autograd/node.ts";
 export { type CapturedStep, type CaptureOptions, capture, type PlanCost, type StepInput, type StepOutput } from "./capture/capture.ts";
+export { canTime, type Span } from "./capture/clocked_run.ts";
+export type { LaunchCost } from "./capture/launch_cost.ts";
 export type { LaunchTime } from "./capture/profile.ts";
+export { busyShare, StepWatch, type WatchedStep } from "./capture/step_watch.ts";
 export * from "./create.ts";
 export { Device } from "./device/device.ts";
 export { storageClock } from "./device/memory.ts";

@@ -231,7 +231,8 @@ class StepPlan {
     inputs.forEach((input, i) => {
       this.#feed(encoder, input, this.#inputs[i]!);
     });
-    this.program.encode(encoder);
+    if (device.stepWatch) device.stepWatch.encode(this.program, encoder);
+    else this.program.encode(encoder);
     this.#returned.forEach((t, i) => {
       if (entry)
         encoder.copyBufferToBuffer(t.storage.buffer!, t.range.offset, entry.staging, this.#places![i]!, Math.ceil(t.range.bytes / 4) * 4);

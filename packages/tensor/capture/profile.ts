@@ -1,29 +1,20 @@
 import type { Device } from "../device/device.ts";
-import { CaptureError } from "../errors.ts";
+import { ClockedRun, type Span } from "./clocked_run.ts";
+import { costOf, type LaunchCost } from "./launch_cost.ts";
 import type { Program } from "./program.ts";
 
-/** What one launch of a captured step took. */
-export interface LaunchTime {
+/** What one launch of a captured step took, and what it did. */
+export interface LaunchTime extends LaunchCost {
   /** The shader's file in `shaders/`. */
   readonly shader: string;
   readonly entry: string;
   /** Both, and the template parameters that make up the pipeline. */
   readonly kernel: string;
   readonly workgroups: readonly [number, number, number];
+  /** When it began, in milliseconds since the first launch of its step. */
+  readonly start: number;
   /** By the GPU's clock; 0 where it is too coarse to tell. */
   readonly milliseconds: number;
-  /** Bound memory, read and written: what the launch moves if it touches each byte once. */
-  readonly bytes: number;
-}
-
-const QUERY_RESOLVE = 0x200;
-const COPY_SRC = 0x04;
-const COPY_DST = 0x08;
-const MAP_READ = 0x01;
-
-/** Whether launches can be timed on a device: it needs the feature `timestamp-query`. */
-export function canTime(device: Device): boolean {
-  return device.gpu.features.has("timestamp-query");
 }
 
 /**
@@ -31,33 +22,24 @@ export function canTime(device: Device): boolean {
  * @throws CaptureError where the adapter has no clock.
  */
 export async function timeLaunches(device: Device, program: Program, feed: (encoder: GPUCommandEncoder) => void): Promise<LaunchTime[]> {
-  if (!canTime(device)) throw new CaptureError(`Expected an adapter with timestamp-query but found none on ${device.name}`);
-  const { commands } = program;
-  const count = 2 * commands.length;
-  const clock = device.gpu.createQuerySet({ type: "timestamp", count });
-  const resolved = device.createBuffer(8 * count, QUERY_RESOLVE | COPY_SRC);
-  const staging = device.createBuffer(8 * count, MAP_READ | COPY_DST);
-  try {
-    device.flush();
-    const encoder = device.gpu.createCommandEncoder();
-    feed(encoder);
-    program.encodeTimed(encoder, clock);
-    encoder.resolveQuerySet(clock, 0, count, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, staging, 0, 8 * count);
-    device.submitStep(encoder.finish(), commands.length);
-    await device.readStaging(staging, 8 * count);
-    const ticks = new BigUint64Array(staging.getMappedRange()); // nanoseconds
-    return commands.map((command, i) => ({
-      shader: command.kernel.shader,
-      entry: command.kernel.entry,
-      kernel: command.kernel.name,
-      workgroups: command.workgroups,
-      milliseconds: Math.max(0, Number(ticks[2 * i + 1]! - ticks[2 * i]!)) / 1e6,
-      bytes: command.ranges.reduce((sum, range) => sum + range.bytes, 0),
-    }));
-  } finally {
-    clock.destroy();
-    resolved.destroy();
-    staging.destroy();
-  }
+  const run = new ClockedRun(device, program, { each: "launch" });
+  device.flush();
+  const encoder = device.gpu.createCommandEncoder();
+  feed(encoder);
+  run.encode(encoder);
+  device.submitStep(encoder.finish(), program.dispatches);
+  return describeLaunches(program, await run.read());
+}
+
+/** A program's launches with the spans in which they ran. */
+export function describeLaunches(program: Program, spans: readonly Span[]): LaunchTime[] {
+  return program.commands.map((command, i) => ({
+    shader: command.kernel.shader,
+    entry: command.kernel.entry,
+    kernel: command.kernel.name,
+    workgroups: command.workgroups,
+    start: spans[i]!.start - spans[0]!.start,
+    milliseconds: spans[i]!.end - spans[i]!.start,
+    ...costOf(command),
+  }));
 }

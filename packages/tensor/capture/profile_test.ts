@@ -8,7 +8,7 @@ import { AdamW } from "../optim/adam.ts";
 import type { Tensor } from "../tensor.ts";
 import { seededValues } from "../testing/mod.ts";
 import { capture } from "./capture.ts";
-import { canTime } from "./profile.ts";
+import { canTime } from "./clocked_run.ts";
 
 let device: Device;
 beforeAll(async () => {

@@ -96,10 +96,12 @@ export class Program {
     return this.#steps.length;
   }
 
-  /** Encodes one run: a single compute pass over frozen state. */
-  encode(encoder: GPUCommandEncoder): void {
+  /** Encodes one run: a single compute pass over frozen state. `clock` is written before (0) and after (1) it. */
+  encode(encoder: GPUCommandEncoder, clock?: GPUQuerySet): void {
     this.#actOnHost();
-    const pass = encoder.beginComputePass();
+    const pass = clock
+      ? encoder.beginComputePass({ timestampWrites: { querySet: clock, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } })
+      : encoder.beginComputePass();
     let pipeline: GPUComputePipeline | undefined;
     for (const step of this.#steps) {
       if (step.pipeline !== pipeline) {

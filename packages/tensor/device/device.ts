@@ -1,4 +1,5 @@
 import { settle } from "#gpu";
+import type { StepWatch } from "../capture/step_watch.ts";
 import { CaptureError, DeviceError, DeviceLostError, OutOfMemoryError } from "../errors.ts";
 import { type Command, type Param, packParams, type Range, writeWord } from "./command.ts";
 import { type Kernel, PipelineCache } from "./kernel.ts";
@@ -62,6 +63,8 @@ export class Device {
   family: KernelFamily;
   readonly pool: BufferPool;
   readonly pipelines: PipelineCache;
+  /** Times the runs of captured steps while it is set. */
+  stepWatch: StepWatch | undefined;
   /** Settles when the device is lost. */
   readonly lost: Promise<DeviceLostError>;
 

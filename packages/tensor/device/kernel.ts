@@ -8,6 +8,8 @@ export interface Kernel {
   readonly name: string;
   readonly shader: ShaderName;
   readonly entry: string;
+  /** The template's parameters that were set. */
+  readonly defines: Defines;
   readonly code: string;
   readonly interface: Reflection;
 }
@@ -24,12 +26,12 @@ const known = new Map<string, Kernel>();
  */
 export function kernel(shader: ShaderName, entry: string, defines: Defines = {}): Kernel {
   if (mutation?.shader === shader)
-    return makeKernel(`${shader}.${entry} (mutated)`, { shader, entry, code: mutation.edit(expand(shaders[shader], defines)) });
+    return makeKernel(`${shader}.${entry} (mutated)`, { shader, entry, defines, code: mutation.edit(expand(shaders[shader], defines)) });
   const tags = Object.entries(defines).map(([name, value]) => `${name}=${value}`);
   const name = `${shader}.${entry}${tags.length ? ` ${tags.join(" ")}` : ""}`;
   let found = known.get(name);
   if (!found) {
-    found = makeKernel(name, { shader, entry, code: expand(shaders[shader], defines) });
+    found = makeKernel(name, { shader, entry, defines, code: expand(shaders[shader], defines) });
     known.set(name, found);
   }
   return found;
@@ -68,10 +70,10 @@ export async function withMutation(
 
 /** A kernel from WGSL text that is not in `shaders/`: for tests of the engine and for people's own ops. */
 export function kernelFromSource(name: string, source: string, entry = "main"): Kernel {
-  return makeKernel(name, { shader: name as ShaderName, entry, code: source });
+  return makeKernel(name, { shader: name as ShaderName, entry, defines: {}, code: source });
 }
 
-function makeKernel(name: string, rest: Pick<Kernel, "shader" | "entry" | "code">): Kernel {
+function makeKernel(name: string, rest: Pick<Kernel, "shader" | "entry" | "defines" | "code">): Kernel {
   return { name, ...rest, interface: reflect(rest.code, rest.entry) };
 }
 
