@@ -87,8 +87,8 @@ async function writeBoth(
 ): Promise<[SteeredInk, SteeredInk]> {
   const { blockSize, contextBlockSize, vocabSize } = model.config;
   const start = tokenizer.encodeStrokes([[0, 0, 1]]);
-  const row = () => ({ tokens: [...start], rng: createRng(seed, "generate", text, 0), ended: false }); // as `generate` draws
-  const [first, second] = [row(), row()];
+  const untouched = () => ({ tokens: [...start], rng: createRng(seed, "generate", text, 0), ended: false }); // as `generate` draws
+  const [first, second] = [untouched(), untouched()];
   const rows = [first, second];
   const context = new Int32Array(2 * contextBlockSize);
   for (const row of [0, 1]) context.set(tokenizer.encodeText(text, { length: contextBlockSize }), row * contextBlockSize);
