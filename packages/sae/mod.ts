@@ -4,6 +4,13 @@
  * @module
  */
 export {
+  type AblateLatentsOptions,
+  type AblationSequence,
+  ablateLatents,
+  type LatentAblation,
+  type SequenceFirings,
+} from "./analysis/ablate_latents.ts";
+export {
   ActivationIndex,
   type ActivationIndexInfo,
   type ActivationIndexOptions,
@@ -15,6 +22,14 @@ export {
 } from "./analysis/activation_index.ts";
 export { type Example, type ExampleBand, type ExampleOptions, type LatentExamples, latentExamples } from "./analysis/examples.ts";
 export type { AngleFactor, ClassFactor, Factor, FactorBin, ScaleFactor } from "./analysis/factor.ts";
+export {
+  type AttributedSequence,
+  type AttributeLettersOptions,
+  attributeLetters,
+  type FiringPlace,
+  type PlaceAttribution,
+} from "./analysis/letter_attribution.ts";
+export { type LetterPath, letterPath } from "./analysis/letter_path.ts";
 export { type LogitEffectOptions, logitEffects } from "./analysis/logit_effects.ts";
 export { LatentCorrelation, nearestLatents, type Related } from "./analysis/related.ts";
 export { type HeldLatent, Steering, type SteeringOptions, steeringHook } from "./analysis/steering.ts";
