@@ -10,3 +10,9 @@ export const palette: { readonly light: readonly string[]; readonly dark: readon
 
 /** What curves stand on. */
 export const paper = { light: "#ffffff", dark: "#171a1f" } as const;
+
+/** The palette as properties of the page: light, dark where the reader's system is, and light again on printed paper. */
+export function paletteProperties(): string {
+  const properties = (theme: "light" | "dark"): string => palette[theme].map((colour, i) => `--c${i}:${colour}`).join(";");
+  return `:root{${properties("light")}}@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${properties("dark")}}}`;
+}

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { writeWhole } from "../run/files.ts";
 import { Html, html, scriptJson } from "./html.ts";
 import { pageBundle } from "./page_bundle.ts";
-import { palette } from "./palette.ts";
+import { paletteProperties } from "./palette.ts";
 import type { ReportedRun } from "./read_run.ts";
 import type { ReportData, ReportSheets } from "./report_data.ts";
 import { sections, titleOf } from "./sections.ts";
@@ -22,7 +22,7 @@ export async function writeReport(path: string, runs: readonly ReportedRun[]): P
  */
 export async function reportPage(runs: readonly ReportedRun[]): Promise<string> {
   const { script, style, licence } = await pageBundle();
-  const looks = colours() + style;
+  const looks = paletteProperties() + style;
   const { data, sheets } = curvesAndSheets(runs);
   const policy = [
     "default-src 'none'",
@@ -74,12 +74,6 @@ function curvesAndSheets(runs: readonly ReportedRun[]): { data: ReportData; shee
     })),
   };
   return { data, sheets: [...places.keys()].map(splitSheet) };
-}
-
-/** The palette as properties of the page: light, dark where the reader's system is, and light again on printed paper. */
-function colours(): string {
-  const properties = (theme: "light" | "dark"): string => palette[theme].map((colour, i) => `--c${i}:${colour}`).join(";");
-  return `:root{${properties("light")}}@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${properties("dark")}}}`;
 }
 
 function hash(content: string): string {

@@ -1,14 +1,18 @@
 import { stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type Split, spliceSite, targetBatches, tokenFilter } from "@cursive/cursive-model";
 import { evaluateSae, stability } from "@cursive/sae";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RunFailed, UsageError } from "../../errors.ts";
+import { readIfThere, writeWhole } from "../../run/files.ts";
 import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
 import type { ModelWithData } from "../../run/model_data.ts";
-import { type ComparedSae, describeComparison, flattened } from "../../sae/describe_comparison.ts";
+import { type ComparedSae, describeComparison, flattened } from "../../sae/comparison/describe.ts";
+import { comparisonPage } from "../../sae/comparison/page.ts";
 import { findSaes, type LoadedSae, nameSae } from "../../sae/load_sae.ts";
+import type { SaeRunConfig } from "../../sae/sae_config.ts";
 import { rowSite } from "../../sae/sae_source.ts";
 import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
 import { Output } from "../../terminal/output.ts";
@@ -17,6 +21,7 @@ interface SaeCompareFlags extends SubjectChoice {
   readonly split: Split;
   readonly batches?: number;
   readonly batchSize?: number;
+  readonly out?: string;
   readonly json?: true;
   readonly quiet?: true;
 }
@@ -35,6 +40,7 @@ export function addSaeCompareCommand(sae: Command): void {
     .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
     .option("--batches <n>", "batches (default: as the model's evaluations)", wholeNumber)
     .option("--batch-size <n>", "sequences in each (default: as the model's evaluations)", wholeNumber)
+    .option("--out <page>", "write a page (HTML) as well: figures, how often latents fire, and what each difference does")
     .option("--json", "the comparison as one JSON object on standard output")
     .option("--quiet", "no progress, only the figures")
     .addHelpText("after", examples)
@@ -49,6 +55,7 @@ Examples:
   pnpm cli sae compare 1 2                          the autoencoders of two runs
   pnpm cli sae compare 3                            all that a grid trained
   pnpm cli sae compare 3:k-4 3:k-8 theirs.safetensors
+  pnpm cli sae compare notebook-001 default-002 --out comparison.html
   pnpm --silent cli sae compare 3 --json | jq '.saes[] | [.name, .fve.value]'`;
 
 async function compare(asked: readonly string[], flags: SaeCompareFlags, output: Output): Promise<void> {
@@ -93,9 +100,14 @@ async function compare(asked: readonly string[], flags: SaeCompareFlags, output:
       const foundIn = saes.map((other, j) =>
         other === loaded || other.config.dIn !== loaded.config.dIn ? null : stability(states[i]!, states[j]!),
       );
-      compared.push({ name: nameSae(loaded), config: configOf(loaded), evaluation, foundIn });
+      compared.push({ name: nameSae(loaded), config: { ...configOf(loaded), ...(await trainingOf(loaded)) }, evaluation, foundIn });
     }
     output.endProgress();
+    if (flags.out !== undefined) {
+      const about = { models: [...models.values()].map(describeModel), split: flags.split };
+      await writeWhole(flags.out, await comparisonPage(compared, about));
+      output.say(`page     ${flags.out}`);
+    }
     output.result(asJson(compared, { places, flags }), `\n${describeComparison(compared)}`);
   } finally {
     output.endProgress();
@@ -123,6 +135,17 @@ async function choiceOf(asked: string): Promise<[sae: string, name: string | und
     () => false,
   );
   return isPath || colon < 1 ? [asked, undefined] : [asked.slice(0, colon), asked.slice(colon + 1)];
+}
+
+/** How it was trained, where the run that trained it is still there. */
+async function trainingOf({ path, origin }: LoadedSae): Promise<Record<string, unknown>> {
+  const folder = dirname(path);
+  const text = basename(folder) === origin.trainedBy ? await readIfThere(join(folder, "config.json")) : undefined;
+  if (!text) return {};
+  const { training, data } = JSON.parse(new TextDecoder().decode(text)) as Partial<SaeRunConfig>;
+  const { chunk: _read, ...rows } = data ?? {};
+  const { chunkRows: _memory, ...steps } = training ?? {}; // neither changes what comes out
+  return flattened({ training: steps, data: rows });
 }
 
 function configOf({ config, origin: { hook, steps, rows } }: LoadedSae): Record<string, unknown> {

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSae } from "@cursive/sae";
 import { type Device, openDevice } from "@cursive/tensor";
@@ -58,6 +59,26 @@ describe("sae compare", () => {
     });
     expect(last.mmcs).toEqual([cursive.against.mmcs, expect.anything(), null]);
     expect(saes[0].mmcs[2]).toEqual({ aInB: cursive.against.mmcs.bInA, bInA: cursive.against.mmcs.aInB });
+  });
+
+  it("writes a page by itself with the same figures, the reasons for what differs, and nothing that runs", async () => {
+    const folder = at("runs/saes/grid-002/config.json");
+    writeFileSync(folder, JSON.stringify({ training: { lr: 0.125, chunkRows: 64 }, data: { split: "test", tokens: ["theta", "pad"] } }));
+    const { code, stdout } = await compare("1", "2:k-2", "--json", "--quiet", "--out", at("comparison.html"));
+    writeFileSync(folder, "{}");
+    expect(code).toBe(0);
+    const page = readFileSync(at("comparison.html"), "utf8");
+    for (const { name, fve, deltaCe, dead } of JSON.parse(stdout).saes) {
+      expect(page).toContain(`</i>${name}</th>`);
+      for (const { value, standardError } of [fve, deltaCe]) expect(page).toContain(`${value.toFixed(3)} ± ${standardError.toFixed(3)}`);
+      expect(page).toContain(`${name}: ${dead} of 16 latents never fire`);
+    }
+    expect(page).toMatch(/<code>training\.lr<\/code><\/th><td class="n">-<\/td><td class="n">0\.125<\/td><td class="doc">A rate too low/);
+    expect(page).toContain("Padding has no ink");
+    expect(page).not.toContain("chunkRows"); // changes no result
+    expect(page).not.toMatch(/<script|<link|https?:/);
+    const style = page.match(/<style>([\s\S]*?)<\/style>/)![1]!;
+    expect(page).toContain(`style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'`);
   });
 
   it("tells people what differs and nothing that does not, a column each", async () => {

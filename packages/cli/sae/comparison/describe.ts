@@ -1,5 +1,5 @@
 import type { Estimate, SaeEvaluation, Stability } from "@cursive/sae";
-import { table } from "../terminal/table.ts";
+import { table } from "../../terminal/table.ts";
 
 /** One autoencoder among others. */
 export interface ComparedSae {
@@ -57,7 +57,8 @@ export function flattened(value: object, prefix = ""): Record<string, unknown> {
   return Object.fromEntries(entries);
 }
 
-function shown(value: unknown): string {
+/** A value of a configuration in words. */
+export function shown(value: unknown): string {
   return value === undefined ? "-" : typeof value === "string" ? value : JSON.stringify(value);
 }
 
