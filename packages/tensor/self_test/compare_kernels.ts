@@ -25,6 +25,18 @@ export interface KernelComparison {
   readonly compared: readonly ComparedKernel[];
 }
 
+/** A comparison that begins. */
+export interface StartedCheck {
+  readonly name: string;
+  readonly family: Family;
+  /** From 1, in the order of beginning. */
+  readonly number: number;
+  /** How many there are in all families, if there is time for all. */
+  readonly of: number;
+  /** How many there are in one. */
+  readonly perFamily: number;
+}
+
 /** Options of {@link compareKernels}. */
 export interface CompareKernelsOptions {
   /**
@@ -33,7 +45,7 @@ export interface CompareKernelsOptions {
    */
   readonly patience?: number;
   /** Called before each comparison. */
-  readonly onCheck?: (about: { readonly name: string; readonly family: Family; readonly number: number; readonly of: number }) => void;
+  readonly onCheck?: (about: StartedCheck) => void;
   /** Called with what came of a check in the family in use. */
   readonly onOutcome?: (check: KernelCheck, outcome: Outcome) => void;
   /** Another device on the same adapter, to share the work with. Software adapters compile the shaders of a device in one thread. */
@@ -65,7 +77,7 @@ export async function compareKernels(device: Device, options: CompareKernelsOpti
     for (let job = jobs[dealt++]; job; job = jobs[dealt++]) {
       signal?.throwIfAborted();
       if (job.family !== own && (patience === 0 || performance.now() - began > patience)) return;
-      onCheck?.({ name: job.check.name, family: job.family, number: dealt, of: jobs.length });
+      onCheck?.({ name: job.check.name, family: job.family, number: dealt, of: jobs.length, perFamily: checks.length });
       on.family = job.family;
       const outcome = await compare(on, job.check);
       outcomes.get(job.check)!.set(job.family, outcome);

@@ -10,6 +10,7 @@ export {
   inBounds,
   type KernelComparison,
   type Outcome,
+  type StartedCheck,
 } from "./compare_kernels.ts";
 export { kernelChecks } from "./kernels/all.ts";
 export { errorInBounds, type KernelCase, type KernelCheck } from "./kernels/kernel_check.ts";
