@@ -15,7 +15,7 @@ export interface FeatureOverview {
   readonly densities: DensityHistogram;
   /** log₁₀ of the least density that so many rows can tell from 0: one firing. */
   readonly densityFloor: number;
-  /** `[F]`, in order. */
+  /** By ascending number: all `[F]`, or those that pages were made of. */
   readonly features: readonly FeatureSummary[];
 }
 
@@ -73,8 +73,8 @@ export interface FeaturePage {
   readonly activations: Bars;
   /** Curves over theta, length, pen, attended letter, place in the word …; empty of a dead feature. */
   readonly tuning: LatentTuning;
-  /** What it adds to the logits directly, a unit of activation. */
-  readonly logits: LogitEffects;
+  /** What it adds to the logits directly, a unit of activation; null where its site adds nothing to the residual stream. */
+  readonly logits: LogitEffects | null;
   /** What its ablation costs; null where it was not measured. */
   readonly ablation: FeatureAblation | null;
   /** Which letters drive it, through cross-attention of the blocks before it, directly; null where no block before it attends. */
