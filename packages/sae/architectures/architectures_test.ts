@@ -1,4 +1,4 @@
-import { type Device, openDevice, tensor } from "@cursive/tensor";
+import { cat, type Device, openDevice, tensor } from "@cursive/tensor";
 import {
   directionalDerivative,
   epsilon,
@@ -139,6 +139,18 @@ describe("every architecture", () => {
       const expected = await gradients.get(name)!.data();
       const size = Math.max(...expected.map(Math.abs));
       expectClose(await parameter.grad!.data(), Array.from(expected), 200 * epsilon * size);
+    }
+  });
+
+  it.each(variants)("costs a row the same in a batch that is twice as large, unless a sum is asked for: $architecture", async (variant) => {
+    const sae = createSae({ ...variant, dIn: 5, dSae: 16, selectionRows: 6 } as SaeConfig);
+    await randomize(sae, 4);
+    const x = tensor(Float32Array.from(seededValues(9, [18, 5]).data), { shape: [18, 5] });
+    const [once, twice] = [sae.forward(x), sae.forward(cat([x, x]))];
+    for (const [name, loss] of Object.entries(once.losses)) {
+      const isSum = name === "l1" && "l1Reduction" in variant && variant.l1Reduction === "sum";
+      const value = await loss.item();
+      expectClose([await twice.losses[name]!.item()], [(isSum ? 2 : 1) * value], 200 * epsilon * Math.abs(value));
     }
   });
 });
