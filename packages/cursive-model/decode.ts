@@ -9,6 +9,8 @@ export interface DecoderOptions {
   readonly batch: number;
   /** The texts' characters, `[B, S]` in rows. */
   readonly context: Int32Array<ArrayBuffer>;
+  /** Write as if no text were given, see {@link ForwardOptions.ablateCrossAttention}. Default false. */
+  readonly ablateCrossAttention?: boolean;
 }
 
 /**
@@ -29,16 +31,18 @@ export class Decoder {
   readonly #model: Transformer;
   readonly #batch: number;
   readonly #context: Tensor;
+  readonly #ablateCrossAttention: boolean;
   readonly #caches: readonly BlockCaches[];
   readonly #next: NextToken;
 
   /** @throws OutOfMemoryError if a layer's keys are more than the device can bind. */
-  constructor(model: Transformer, { batch, context }: DecoderOptions) {
+  constructor(model: Transformer, { batch, context, ablateCrossAttention = false }: DecoderOptions) {
     const { nLayer, nHead: heads, nEmbd, blockSize, contextBlockSize } = model.config;
     const { device } = model.lm_head.weight;
     const cache = (capacity: number): KeyValueCache => new KeyValueCache({ batch, heads, headSize: nEmbd / heads, capacity, device });
     this.#model = model;
     this.#batch = batch;
+    this.#ablateCrossAttention = ablateCrossAttention;
     this.#context = tensor(context, { shape: [batch, contextBlockSize], device });
     this.#caches = Array.from({ length: nLayer }, () => ({ self: cache(blockSize), cross: cache(contextBlockSize) }));
     this.#next = capture((tokens: Tensor, places: Tensor) => this.#logits(tokens, places), { device });
@@ -74,8 +78,9 @@ export class Decoder {
 
   #logits(tokens: Tensor, places?: Tensor): Tensor {
     const { transformer, lm_head } = this.#model;
+    const continuation = { caches: this.#caches, ...(places && { places }) };
     return noGrad(() => {
-      const x = transformer.call(tokens, this.#context, { continuation: { caches: this.#caches, ...(places && { places }) } });
+      const x = transformer.call(tokens, this.#context, { continuation, ablateCrossAttention: this.#ablateCrossAttention });
       return lm_head.call(x.narrow(1, { start: x.shape[1]! - 1, length: 1 }));
     });
   }

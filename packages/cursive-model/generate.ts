@@ -11,6 +11,10 @@ export interface GenerateOptions {
   readonly topK?: number;
   /** Names the random draws. Each text has a stream of its own, whatever stands beside it; equal texts have different ones. Default 0. */
   readonly seed?: number;
+  /** One stream of random draws a text, in place of those that `seed` names: so that one of several texts can be drawn anew by itself. */
+  readonly draws?: readonly Rng[];
+  /** Write as if no text were given: letters that spell nothing. See {@link ForwardOptions.ablateCrossAttention}. Default false. */
+  readonly ablateCrossAttention?: boolean;
   /** Most tokens a text, the given ones included. Default: the model's block size. */
   readonly maxTokens?: number;
   /** Tokens that every sample starts with: ink to continue. Default: the first point, which is the same in all ink. */
@@ -25,6 +29,8 @@ export interface GenerateOptions {
    * batch after another.
    */
   readonly onToken?: (count: number, drawn: number) => void;
+  /** Called for every token drawn, END too, with its text's place among the texts and the logits `[V]` that it was drawn from. */
+  readonly onDraw?: (index: number, token: number, logits: Float32Array) => void;
   /** Called as soon as a text is written, with its place among the texts: what there is already if the rest should fail. */
   readonly onText?: (index: number, tokens: Int32Array<ArrayBuffer>) => void;
   /** Asks to stop. */
@@ -58,23 +64,28 @@ export async function generate(
   model: Transformer,
   options: GenerateOptions & { readonly tokenizer: StrokeTokenizer; readonly texts: readonly string[] },
 ): Promise<Int32Array<ArrayBuffer>[]> {
-  const { texts, seed = 0 } = options;
+  const { texts, seed = 0, draws } = options;
   const settings = settingsOf(model, options);
+  if (draws && draws.length !== texts.length) throw new RangeError(`Expected ${texts.length} streams of draws but found ${draws.length}`);
   const rows = texts.map((text, index): Row => {
     const copy = texts.slice(0, index).filter((other) => other === text).length;
-    return { index, text, rng: createRng(seed, "generate", text, copy), tokens: [...settings.start], done: false };
+    return { index, text, rng: draws?.[index] ?? createRng(seed, "generate", text, copy), tokens: [...settings.start], done: false };
   });
   const size = batchSizeFor(model);
   for (let first = 0; first < rows.length; first += size) await writeBatch(model, { ...settings, rows: rows.slice(first, first + size) });
   return rows.map((row) => Int32Array.from(row.tokens));
 }
 
-type Settings = Required<Pick<GenerateOptions, "temperature" | "topK" | "maxTokens" | "cache">> &
-  Pick<GenerateOptions, "onToken" | "onText" | "signal"> & { readonly tokenizer: StrokeTokenizer; readonly start: readonly number[] };
+type Settings = Required<Pick<GenerateOptions, "temperature" | "topK" | "maxTokens" | "cache" | "ablateCrossAttention">> &
+  Pick<GenerateOptions, "onToken" | "onDraw" | "onText" | "signal"> & {
+    readonly tokenizer: StrokeTokenizer;
+    readonly start: readonly number[];
+  };
 
 /** The options with their defaults. @throws RangeError if they make no sense. */
 function settingsOf(model: Transformer, options: GenerateOptions & { readonly tokenizer: StrokeTokenizer }): Settings {
-  const { tokenizer, temperature = 1, topK = Number.POSITIVE_INFINITY, cache = true, onToken, onText, signal } = options;
+  const { tokenizer, temperature = 1, topK = Number.POSITIVE_INFINITY, cache = true, onToken, onDraw, onText, signal } = options;
+  const { ablateCrossAttention = false } = options;
   const { blockSize, vocabSize } = model.config;
   const maxTokens = Math.min(options.maxTokens ?? blockSize, blockSize);
   const start = Array.from(options.start ?? tokenizer.encodeStrokes([[0, 0, 1]]));
@@ -84,7 +95,7 @@ function settingsOf(model: Transformer, options: GenerateOptions & { readonly to
     throw new RangeError(`Expected 1 to ${maxTokens} tokens to start with but found ${start.length}`);
   if (!(temperature >= 0)) throw new RangeError(`Expected a temperature of at least 0 but found ${temperature}`);
   if (!(topK >= 1)) throw new RangeError(`Expected topK of at least 1 but found ${topK}`);
-  return { tokenizer, temperature, topK, maxTokens, cache, onToken, onText, signal, start };
+  return { tokenizer, temperature, topK, maxTokens, cache, ablateCrossAttention, onToken, onDraw, onText, signal, start };
 }
 
 /** As many texts as the keys of one layer can be bound for. */
@@ -96,29 +107,31 @@ function batchSizeFor({ config, lm_head }: Transformer): number {
 }
 
 async function writeBatch(model: Transformer, settings: Settings & { readonly rows: readonly Row[] }): Promise<void> {
-  const { rows, tokenizer, temperature, topK, maxTokens, onToken, onText, signal } = settings;
+  const { rows, tokenizer, temperature, topK, maxTokens, onToken, onDraw, onText, signal } = settings;
   const { vocabSize } = model.config;
   const finish = (row: Row): void => {
     row.done = true;
     onText?.(row.index, Int32Array.from(row.tokens));
   };
-  const logits = new LogitsSource(model, settings);
+  const source = new LogitsSource(model, settings);
   try {
     for (let count = settings.start.length; count < maxTokens && rows.some((row) => !row.done); count++) {
       signal?.throwIfAborted();
-      const values = await logits.next();
+      const values = await source.next();
       let drawn = 0;
       for (const [i, row] of rows.entries()) {
         if (row.done) continue;
         drawn++;
-        const token = sampleToken(values.subarray(i * vocabSize, (i + 1) * vocabSize), { temperature, topK, rng: row.rng });
+        const logits = values.subarray(i * vocabSize, (i + 1) * vocabSize);
+        const token = sampleToken(logits, { temperature, topK, rng: row.rng });
+        onDraw?.(row.index, token, logits);
         if (token === tokenizer.endToken) finish(row);
         else row.tokens.push(token);
       }
       onToken?.(count + 1, drawn);
     }
   } finally {
-    logits.release();
+    source.release();
   }
   for (const row of rows) if (!row.done) finish(row);
 }
@@ -129,19 +142,23 @@ class LogitsSource {
   readonly #rows: readonly Row[];
   readonly #padToken: number;
   readonly #context: Int32Array<ArrayBuffer>;
+  readonly #ablateCrossAttention: boolean;
   readonly #modules: readonly { readonly isHooked: boolean }[];
   #decoder: Decoder | undefined;
 
-  constructor(model: Transformer, { rows, tokenizer, cache }: { rows: readonly Row[]; tokenizer: StrokeTokenizer; cache: boolean }) {
+  constructor(model: Transformer, settings: Pick<Settings, "tokenizer" | "cache" | "ablateCrossAttention"> & { rows: readonly Row[] }) {
+    const { rows, tokenizer, cache, ablateCrossAttention } = settings;
     const { contextBlockSize } = model.config;
     this.#model = model;
     this.#rows = rows;
     this.#padToken = tokenizer.padToken;
+    this.#ablateCrossAttention = ablateCrossAttention;
     this.#context = new Int32Array(rows.length * contextBlockSize);
     for (const [i, row] of rows.entries())
       this.#context.set(tokenizer.encodeText(row.text, { length: contextBlockSize }), i * contextBlockSize);
     this.#modules = [...model.namedModules()].map(([, module]) => module);
-    if (cache && !this.#isHooked()) this.#decoder = new Decoder(model, { batch: rows.length, context: this.#context });
+    if (cache && !this.#isHooked())
+      this.#decoder = new Decoder(model, { batch: rows.length, context: this.#context, ablateCrossAttention });
   }
 
   /** After the tokens that the rows have now, `[B, V]` in rows; one token more than the time before. What a finished row gets means nothing. */
@@ -168,7 +185,7 @@ class LogitsSource {
     const batch = this.#rows.length;
     const count = Math.max(...this.#rows.map((row) => row.tokens.length));
     const length = Math.min(blockSize, BUCKET * Math.ceil(count / BUCKET));
-    const logits = await recomputed(this.#model)(
+    const logits = await recomputed(this.#model, this.#ablateCrossAttention)(
       { shape: [batch, length], dtype: "i32", data: this.#tokens(length) },
       { shape: [batch, contextBlockSize], dtype: "i32", data: this.#context },
       { shape: [1], dtype: "i32", data: Int32Array.of(count - 1) },
@@ -188,18 +205,19 @@ class LogitsSource {
 const BUCKET = 64;
 
 type WholeSequence = CapturedStep<[tokens: HostTensor, context: HostTensor, last: HostTensor], Tensor>;
-const captured = new WeakMap<Transformer, WholeSequence>();
+const captured = { asked: new WeakMap<Transformer, WholeSequence>(), ablated: new WeakMap<Transformer, WholeSequence>() };
 
 /** The model's logits after token `last` of each sequence: `[B, 1, V]`. The head sees that one position only. */
-function recomputed(model: Transformer): WholeSequence {
-  let step = captured.get(model);
+function recomputed(model: Transformer, ablateCrossAttention: boolean): WholeSequence {
+  const steps = ablateCrossAttention ? captured.ablated : captured.asked;
+  let step = steps.get(model);
   if (!step) {
     step = capture(
       (tokens: Tensor, context: Tensor, last: Tensor) =>
-        noGrad(() => model.lm_head.call(model.transformer.call(tokens, context, {}).indexSelect(last, { axis: 1 }))),
+        noGrad(() => model.lm_head.call(model.transformer.call(tokens, context, { ablateCrossAttention }).indexSelect(last, { axis: 1 }))),
       { device: model.lm_head.weight.device },
     );
-    captured.set(model, step);
+    steps.set(model, step);
   }
   return step;
 }

@@ -1,0 +1,101 @@
+import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+
+/** Where in the app one is: everything that a link has to hold, as `#/features/18?text=anger&seed=3`. */
+export interface Route {
+  /** The page's name; empty for the first page. */
+  readonly page: string;
+  /** What follows the page's name. */
+  readonly path: readonly string[];
+  readonly params: URLSearchParams;
+}
+
+/** What a parameter may be set to; `undefined`, `null` and the empty text take it out of the link. */
+export type ParamValue = string | number | boolean | null | undefined;
+
+/** Browsers refuse more than about a hundred new addresses in half a minute, and a slider makes more. */
+const ADDRESS_DELAY_MS = 250;
+
+const current: Signal<Route> = signal(parseRoute(globalThis.location?.hash ?? ""));
+let pending: ReturnType<typeof setTimeout> | undefined;
+
+/** Where one is now. Components that read it are drawn again when it changes. */
+export const route: ReadonlySignal<Route> = current;
+
+/** Reads a link's hash. Escapes that are none are kept as they are. */
+export function parseRoute(hash: string): Route {
+  const [place = "", query = ""] = hash.replace(/^#?\/?/, "").split(/\?(.*)/s);
+  const [page = "", ...path] = place.split("/").map(unescaped);
+  return { page, path: path.filter(Boolean), params: new URLSearchParams(query) };
+}
+
+/** The hash of a place in the app, for `href`. */
+export function linkTo(page: string, options: { path?: readonly (string | number)[]; params?: Record<string, ParamValue> } = {}): string {
+  const { path = [], params = {} } = options;
+  return hashOf({ page, path: path.map(String), params: withParams(new URLSearchParams(), params) });
+}
+
+/**
+ * Changes parameters of the link and leaves the others. With `replace` (the default) the address changes in place, as for a slider; without it
+ * the browser's back button undoes the change.
+ */
+export function setParams(changes: Record<string, ParamValue>, options: { replace?: boolean } = {}): void {
+  const { page, path, params } = current.peek();
+  move({ page, path, params: withParams(params, changes) }, options.replace ?? true);
+}
+
+/** Goes to another place in the app. */
+export function goTo(page: string, options: { path?: readonly (string | number)[]; params?: Record<string, ParamValue> } = {}): void {
+  move(parseRoute(linkTo(page, options)), false);
+}
+
+/** The address of what is seen now, to give to others. */
+export function currentLink(): string {
+  const { origin, pathname } = globalThis.location;
+  return `${origin}${pathname}${hashOf(current.peek())}`;
+}
+
+/** Follows the browser's back and forward buttons and links. @returns What stops it. */
+export function followAddress(): () => void {
+  const onChange = (): void => {
+    current.value = parseRoute(globalThis.location.hash);
+  };
+  globalThis.addEventListener("hashchange", onChange);
+  return () => globalThis.removeEventListener("hashchange", onChange);
+}
+
+function move(to: Route, replace: boolean): void {
+  const from = hashOf(current.peek());
+  const hash = hashOf(to);
+  if (hash === from) return;
+  batch(() => {
+    current.value = to;
+  });
+  clearTimeout(pending);
+  if (!replace) {
+    // What is still to be put into the address belongs to the entry that is left.
+    globalThis.history.replaceState(null, "", from);
+    globalThis.history.pushState(null, "", hash);
+  } else pending = setTimeout(() => globalThis.history.replaceState(null, "", hashOf(current.peek())), ADDRESS_DELAY_MS);
+}
+
+function withParams(params: URLSearchParams, changes: Record<string, ParamValue>): URLSearchParams {
+  const next = new URLSearchParams(params);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined || value === null || value === "" || value === false) next.delete(name);
+    else next.set(name, value === true ? "1" : String(value));
+  }
+  return next;
+}
+
+function hashOf({ page, path, params }: Route): string {
+  const query = params.toString();
+  return `#/${[page, ...path].map(encodeURIComponent).join("/")}${query ? `?${query}` : ""}`;
+}
+
+function unescaped(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
