@@ -2,6 +2,8 @@ import { join } from "node:path";
 import {
   ablateHeads,
   attentionSvg,
+  type FittedText,
+  fitText,
   type HeadAblation,
   type HeadAblations,
   type HeadAttention,
@@ -20,7 +22,7 @@ import { describeModel, type FoundModel, findModel } from "../run/find_model.ts"
 import { listenForInterrupt } from "../run/interrupt.ts";
 import { type ModelDataChoice, openModelWithData } from "../run/model_data.ts";
 import { chooseTarget, fileStems, type InkFormat, type Target } from "../sample/save.ts";
-import { describeReplacements, type FittedText, fitText, readTexts } from "../sample/texts.ts";
+import { describeReplacements, readTexts } from "../sample/texts.ts";
 import { writeTexts } from "../sample/write_texts.ts";
 import { Output } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";

@@ -1,3 +1,4 @@
+import { type FittedText, fitText } from "@cursive/cursive-model";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { RunConfig } from "../config/run_config.ts";
@@ -15,7 +16,7 @@ import {
   saveWritings,
   type Target,
 } from "../sample/save.ts";
-import { describeReplacements, type FittedText, fitText, readTexts } from "../sample/texts.ts";
+import { describeReplacements, readTexts } from "../sample/texts.ts";
 import { makeWarmUp, type WarmUp } from "../sample/warm_up.ts";
 import { type WriteSettings, type Written, writeTexts } from "../sample/write_texts.ts";
 import { Output } from "../terminal/output.ts";

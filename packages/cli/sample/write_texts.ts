@@ -1,7 +1,6 @@
-import { generate, type InkSegment } from "@cursive/cursive-model";
+import { type FittedText, generate, type InkSegment } from "@cursive/cursive-model";
 import { Interrupted, RunFailed } from "../errors.ts";
 import type { FoundModel } from "../run/find_model.ts";
-import type { FittedText } from "./texts.ts";
 import type { WarmUp } from "./warm_up.ts";
 
 /** How texts are written. */

@@ -1,8 +1,7 @@
-import { StrokeTokenizer, Transformer } from "@cursive/cursive-model";
+import { fitText, StrokeTokenizer, Transformer } from "@cursive/cursive-model";
 import { type Device, openDevice } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Interrupted, RunFailed } from "../errors.ts";
-import { fitText } from "./texts.ts";
 import { type WriteOptions, writeTexts } from "./write_texts.ts";
 
 let device: Device;

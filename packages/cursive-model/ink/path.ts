@@ -32,10 +32,17 @@ function spelled([x, y]: Position): string {
 
 /** The cubic curve from the position before `at` to the one there. */
 function curveTo(position: Position, at: number, positions: readonly Position[]): string {
-  const from = positions[at - 1]!;
-  const out = handle(from, { before: positions[at - 2], after: position, towards: 1 });
-  const back = handle(position, { before: from, after: positions[at + 1], towards: -1 });
+  const [out, back] = curveControls(positions, at);
   return `C${spelled(out)} ${spelled(back)} ${spelled(position)}`;
+}
+
+/** The two control points of the cubic curve from the position before `at`, which is at least 1, to the one there; see {@link pathData}. */
+export function curveControls(positions: readonly Position[], at: number): [out: Position, back: Position] {
+  const [from, to] = [positions[at - 1]!, positions[at]!];
+  return [
+    handle(from, { before: positions[at - 2], after: to, towards: 1 }),
+    handle(to, { before: from, after: positions[at + 1], towards: -1 }),
+  ];
 }
 
 /** A control point: a third of the way to the neighbour ahead (`towards` 1) or behind (-1), along the tangent. */

@@ -1,5 +1,13 @@
 import { join } from "node:path";
-import { type InkDifference, inkDifference, inkSheet, malformedPairs, segmentsAfter } from "@cursive/cursive-model";
+import {
+  type FittedText,
+  fitText,
+  type InkDifference,
+  inkDifference,
+  inkSheet,
+  malformedPairs,
+  segmentsAfter,
+} from "@cursive/cursive-model";
 import { type HeldLatent, steeringHook } from "@cursive/sae";
 import { nearest, openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -13,7 +21,7 @@ import { measureActivity } from "../../sae/measure_activity.ts";
 import { rowSite } from "../../sae/sae_source.ts";
 import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
 import { chooseTarget, type Target } from "../../sample/save.ts";
-import { describeReplacements, type FittedText, fitText, readTexts } from "../../sample/texts.ts";
+import { describeReplacements, readTexts } from "../../sample/texts.ts";
 import { type WriteSettings, type Writing, writeTexts } from "../../sample/write_texts.ts";
 import { Output } from "../../terminal/output.ts";
 import { table } from "../../terminal/table.ts";
