@@ -8,6 +8,7 @@ import { addDataCommand } from "./commands/data.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addEvalCommand } from "./commands/eval.ts";
 import { addImportCommand } from "./commands/import.ts";
+import { addProfileCommand } from "./commands/profile.ts";
 import { addReportCommand } from "./commands/report.ts";
 import { addRunsCommand } from "./commands/runs.ts";
 import { addSaeCommand } from "./commands/sae.ts";
@@ -43,6 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addActivationsCommand(program);
   addAttentionCommand(program);
   addConfigCommand(program);
+  addProfileCommand(program);
   addDoctorCommand(program);
   try {
     if (args.length === 0) {

@@ -93,7 +93,7 @@ describe("costOf()", () => {
     expect(countsOf(() => x.mul(row))).toEqual({ flops: 0, bytes: 4 * (2 * 2000 + 40), uncounted: [] });
     expect(countsOf(() => x.exp())).toEqual({ flops: 0, bytes: 4 * 2 * 2000, uncounted: [] });
     expect(countsOf(() => x.sum({ axis: 1 }))).toMatchObject({ bytes: 4 * (2000 + 50) });
-    expect(countsOf(() => embedding(table, index)).bytes).toBe(4 * (7 + 2 * 7 * 40));
+    expect(countsOf(() => embedding(index, table)).bytes).toBe(4 * (7 + 2 * 7 * 40));
   });
 
   it("does not take a view's whole memory for what is read through it", () => {

@@ -22,7 +22,8 @@ import { Output } from "../../terminal/output.ts";
 import { clock, megabytes } from "../../terminal/progress.ts";
 import { table } from "../../terminal/table.ts";
 
-interface SaeTrainFlags {
+/** Options that say what autoencoders are trained, as commander gives them. */
+export interface SaeConfigFlags {
   readonly runs: string;
   readonly run?: string;
   readonly which?: "best" | "last";
@@ -33,12 +34,15 @@ interface SaeTrainFlags {
   readonly set?: readonly string[];
   readonly grid?: readonly string[];
   readonly rows?: number;
+  readonly [shorthand: string]: unknown;
+}
+
+interface SaeTrainFlags extends SaeConfigFlags {
   readonly name?: string;
   readonly resume?: true | string;
   readonly dryRun?: true;
   readonly json?: true;
   readonly quiet?: true;
-  readonly [shorthand: string]: unknown;
 }
 
 /** Flags that stand for a `--set`. */
@@ -60,7 +64,27 @@ const shorthands = [
 export function addSaeTrainCommand(sae: Command): void {
   const command = sae
     .command("train")
-    .description("Train sparse autoencoders on the activations of a trained model; they go into a new folder under runs/saes.")
+    .description("Train sparse autoencoders on the activations of a trained model; they go into a new folder under runs/saes.");
+  addSaeConfigOptions(command);
+  command
+    .option("--rows <n>", "rows to train on in all, instead of --steps", wholeNumber)
+    .option("--resume [run]", "go on with autoencoders where they were saved: a name, a number, a folder, or last")
+    .option("--runs <folder>", "where run folders are; those of autoencoders are made in saes/ there", "runs")
+    .option("--name <name>", "name of the new folder, a number is added (default: the preset's)", folderName)
+    .option("--dry-run", "say what would be trained and the memory it takes, and train nothing")
+    .option("--json", "one JSON object a line on standard output; text for people goes to standard error")
+    .option("--quiet", "nothing but errors")
+    .addHelpText("after", examples)
+    .action(async (flags: SaeTrainFlags) => {
+      const output = new Output(flags);
+      if (flags.resume !== undefined) await resume(flags, output);
+      else await start(await saeConfigFromFlags(flags), { flags, output });
+    });
+}
+
+/** Adds the options by which a command is told what autoencoders are trained on what, all but `--runs`. */
+export function addSaeConfigOptions(command: Command, { without = [] }: { readonly without?: readonly string[] } = {}): void {
+  command
     .option("--run <run>", "whose model: a name, a number, a folder, or last (default: last)")
     .addOption(
       new Option("--which <checkpoint>", "its best or its last checkpoint (default: the best, where there is one)").choices([
@@ -75,24 +99,11 @@ export function addSaeTrainCommand(sae: Command): void {
     .option("--set <key=value>", "change one value, such as sae.k=4; may be repeated", collect)
     .option("--grid <key=values>", "an autoencoder for each value, such as k=4,8,16; may be repeated for combinations", collect);
   for (const { flag, hint, path } of shorthands) {
+    if (without.includes(flag)) continue;
     command.option(`${flag} ${hint}`, saeKeys.at(path)!.doc, (given) =>
       asArgument(() => fromText(path, { given, from: flag, keys: saeKeys })),
     );
   }
-  command
-    .option("--rows <n>", "rows to train on in all, instead of --steps", wholeNumber)
-    .option("--resume [run]", "go on with autoencoders where they were saved: a name, a number, a folder, or last")
-    .option("--runs <folder>", "where run folders are; those of autoencoders are made in saes/ there", "runs")
-    .option("--name <name>", "name of the new folder, a number is added (default: the preset's)", folderName)
-    .option("--dry-run", "say what would be trained and the memory it takes, and train nothing")
-    .option("--json", "one JSON object a line on standard output; text for people goes to standard error")
-    .option("--quiet", "nothing but errors")
-    .addHelpText("after", examples)
-    .action(async (flags: SaeTrainFlags) => {
-      const output = new Output(flags);
-      if (flags.resume !== undefined) await resume(flags, output);
-      else await start(await configOf(flags), { flags, output });
-    });
 }
 
 const examples = `
@@ -110,8 +121,8 @@ Examples:
   pnpm cli sae train --activations cache --steps 2000    on cached activations, without the model
   pnpm cli sae train --resume                            go on with the last, bit for bit as if it had not stopped`;
 
-/** The configuration that flags ask for, with the model's checkpoint in it. */
-async function configOf(flags: SaeTrainFlags): Promise<ResolvedSaeConfig> {
+/** The configuration that flags ask for, with the model's checkpoint in it. @throws UsageError for what cannot be meant. */
+export async function saeConfigFromFlags(flags: SaeConfigFlags): Promise<ResolvedSaeConfig> {
   const file = flags.config === undefined ? undefined : await readSaeConfigFile(flags.config);
   const preset = flags.preset ?? file?.preset ?? "default";
   const overrides = [...(file?.overrides ?? []), ...(flags.set ?? []).map((setting) => parseSetting(setting, saeKeys))];
@@ -128,7 +139,7 @@ async function configOf(flags: SaeTrainFlags): Promise<ResolvedSaeConfig> {
 }
 
 /** The steps that a number of rows takes. */
-function stepsFor(rows: number, { flags, config }: { flags: SaeTrainFlags; config: SaeRunConfig }): Override {
+function stepsFor(rows: number, { flags, config }: { flags: SaeConfigFlags; config: SaeRunConfig }): Override {
   if (flags.steps !== undefined) throw new UsageError("Expected either --steps or --rows but found both");
   const { batchRows } = config.data;
   if (batchRows === null) throw new UsageError("Expected --steps where a step takes whole sequences but found --rows");
@@ -136,7 +147,7 @@ function stepsFor(rows: number, { flags, config }: { flags: SaeTrainFlags; confi
 }
 
 /** Where activations come from: flags say so, else the configuration file, else it is the last run. */
-async function sourceOverride(flags: SaeTrainFlags, overrides: readonly Override[]): Promise<Override[]> {
+async function sourceOverride(flags: SaeConfigFlags, overrides: readonly Override[]): Promise<Override[]> {
   const { runs, run, which, checkpoint, activations } = flags;
   const asked = { run, which, checkpoint };
   const model = Object.entries(asked).find(([, value]) => value !== undefined)?.[0];
@@ -234,7 +245,8 @@ async function withDevice(output: Output, work: (device: Device, interruption: I
   }
 }
 
-async function openSource(config: SaeRunConfig, { output, signal }: { output: Output; signal: AbortSignal }): Promise<SaeSource> {
+/** The activations that a configuration names. */
+export async function openSource(config: SaeRunConfig, { output, signal }: { output: Output; signal: AbortSignal }): Promise<SaeSource> {
   const say = (text: string): void => output.progress(text);
   return config.source.activations === null ? liveSource(config, { say, signal }) : cachedSource(config);
 }
