@@ -1,4 +1,6 @@
 import type { ComponentType } from "preact";
+import { AttentionPage } from "../pages/attention/attention_page.tsx";
+import { FeaturesPage } from "../pages/features/features_page.tsx";
 import { WritePage } from "../pages/write/write_page.tsx";
 
 /** A page of the app. */
@@ -12,7 +14,11 @@ export interface Page {
 }
 
 /** The pages in their order; the first is where one starts. */
-export const pages: readonly Page[] = [{ name: "write", title: "Write", key: "1", component: WritePage }];
+export const pages: readonly Page[] = [
+  { name: "write", title: "Write", key: "1", component: WritePage },
+  { name: "attention", title: "Attention", key: "2", component: AttentionPage },
+  { name: "features", title: "Features", key: "3", component: FeaturesPage },
+];
 
 /** The page of that name, or the first. */
 export function pageNamed(name: string): Page {

@@ -1,3 +1,5 @@
+import { lossOnInk, lossOnWords, lossWithoutEach, readAttention, writeWithout } from "./attention.ts";
+import { scopeAblations, scopeInk, steerInk } from "./feature_calls.ts";
 import { writeWords } from "./write.ts";
 
 /**
@@ -5,10 +7,26 @@ import { writeWords } from "./write.ts";
  * and itself.
  */
 export interface Calls {
+  readonly scopeInk: typeof scopeInk;
+  readonly scopeAblations: typeof scopeAblations;
+  readonly steerInk: typeof steerInk;
   readonly write: typeof writeWords;
+  readonly attentionWrite: typeof writeWithout;
+  readonly attentionRead: typeof readAttention;
+  readonly attentionLoss: typeof lossOnInk;
+  readonly attentionWords: typeof lossOnWords;
+  readonly attentionEach: typeof lossWithoutEach;
 }
 
 /** The one table of calls. */
 export const calls: Calls = {
+  scopeInk,
+  scopeAblations,
+  steerInk,
   write: writeWords,
+  attentionWrite: writeWithout,
+  attentionRead: readAttention,
+  attentionLoss: lossOnInk,
+  attentionWords: lossOnWords,
+  attentionEach: lossWithoutEach,
 };

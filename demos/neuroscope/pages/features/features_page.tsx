@@ -1,0 +1,114 @@
+import {
+  createFeatureView,
+  createLabelStore,
+  FeatureBrowser,
+  type FeatureViewState,
+  featureViewQuery,
+  readFeatureViewQuery,
+} from "@cursive/sae/dashboard/view";
+import { useSignalEffect } from "@preact/signals";
+import type { VNode } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
+import { useBench } from "../../app/bench_context.ts";
+import { LoadingStages } from "../../app/loading_stages.tsx";
+import { goTo, linkTo, route, setParams } from "../../app/route.ts";
+import { shippedFeatures, useOverview } from "./feature_source.ts";
+import { ScopeTab } from "./scope_tab.tsx";
+import { SteerTab } from "./steer_tab.tsx";
+
+const tabs = [
+  { path: "", title: "All features" },
+  { path: "scope", title: "Scope" },
+  { path: "steer", title: "Steer" },
+] as const;
+
+/** Features of an autoencoder: their list and pages, features on any ink, and what becomes of the ink when they are turned up. */
+export function FeaturesPage(): VNode {
+  const bench = useBench();
+  const { model, status, sae } = bench;
+  const [first = ""] = route.value.path;
+  const tab = first === "scope" || first === "steer" ? first : "";
+  const overview = useOverview(shippedFeatures).value;
+  return (
+    <div class="features">
+      <nav class="tabs" aria-label="Features">
+        {tabs.map(({ path, title }) => (
+          <a href={linkTo("features", { path: path ? [path] : [] })} aria-current={path === tab ? "page" : undefined}>
+            {title}
+          </a>
+        ))}
+      </nav>
+      {tab === "" ? (
+        <Browser />
+      ) : status.value.kind === "failed" ? null : !model.value || overview === undefined ? (
+        status.value.kind === "loading" && <LoadingStages stages={status.value.stages} />
+      ) : !sae.value ? (
+        <NoAutoencoder />
+      ) : tab === "scope" ? (
+        <ScopeTab model={model.value} source={shippedFeatures} overview={overview} />
+      ) : (
+        <SteerTab model={model.value} overview={overview} />
+      )}
+    </div>
+  );
+}
+
+/** The browser's, where it lets us. */
+function storage(): Storage | null {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** The list and the pages, which need no GPU. */
+function Browser(): VNode {
+  const labels = useMemo(() => createLabelStore("neuroscope labels", storage()), []);
+  const view = useMemo(() => createFeatureView(), []);
+  useAddress(view);
+  return (
+    <FeatureBrowser
+      source={shippedFeatures}
+      view={view}
+      labels={labels}
+      hrefOf={(index) => linkTo("features", { path: index === null ? [] : [index], params: Object.fromEntries(featureViewQuery(view)) })}
+    />
+  );
+}
+
+/** Keeps what is chosen in the link, and follows the link. */
+function useAddress(view: FeatureViewState): void {
+  const { path, params } = route.value;
+  const query = params.toString();
+  const [first] = path;
+  useEffect(() => {
+    const index = first !== undefined && /^\d+$/.test(first) ? Number(first) : null;
+    if (view.selected.peek() !== index) view.selected.value = index;
+    if (featureViewQuery(view).toString() !== query) readFeatureViewQuery(view, new URLSearchParams(query));
+  }, [view, first, query]);
+  useSignalEffect(() => {
+    const index = view.selected.value;
+    const wanted = featureViewQuery(view);
+    const { page, path: at, params: now } = route.peek();
+    if (page !== "features") return;
+    const shown = /^\d+$/.test(at[0] ?? "") ? Number(at[0]) : null;
+    if (index !== shown) goTo("features", { path: index === null ? [] : [index], params: Object.fromEntries(wanted) });
+    else if (wanted.toString() !== now.toString()) {
+      const gone = Object.fromEntries([...now.keys()].filter((name) => !wanted.has(name)).map((name) => [name, null]));
+      setParams({ ...gone, ...Object.fromEntries(wanted) });
+    }
+  });
+}
+
+function NoAutoencoder(): VNode {
+  return (
+    <div class="card">
+      <h2>This model has no autoencoder yet</h2>
+      <p>Train one on the Train page, or with the command line, and open its file there:</p>
+      <p>
+        <code>pnpm cli sae train</code>
+      </p>
+    </div>
+  );
+}
