@@ -28,7 +28,7 @@ export interface Plan {
  */
 export function plan(device: Device, problem: Problem, variant: Variant): Plan {
   if (device.family === "tile") return tile(problem, variant);
-  if (device.family === "panel" && device.subgroupSize > 0 && PANEL_K % (4 * device.subgroupSize) === 0)
+  if (device.family === "panel" && device.subgroupSize > 0 && SHORT_PANEL % (4 * device.subgroupSize) === 0)
     return panel(problem, variant, device.subgroupSize);
   return portable(problem, variant);
 }
@@ -50,33 +50,40 @@ function portable(problem: Problem, variant: Variant): Plan {
   };
 }
 
-// ---- panel: a subgroup walks rows of A with a panel of B, PANEL_K × PANEL_COLUMNS·lanes, in private memory ----
+// ---- panel: a subgroup walks rows of A with a panel of B, k × PANEL_COLUMNS·lanes, in private memory ----
 
-const PANEL_K = 64;
+/** Lengths of a panel in k: the longer one saves half of the loads and stores of sums, at twice the time to compile. */
+const SHORT_PANEL = 64;
+const LONG_PANEL = 128;
 const PANEL_COLUMNS = 4;
 /** Software adapters deal workgroups out in halves to their threads: as many of equal size even the halves out. */
 const PANEL_WORKGROUPS = 32;
-/** Rows that repay the loading of a panel. */
+/** Rows that repay the loading of a panel; and those that do where k is long: splitting that deals work out as well, and loads no more. */
 const PANEL_ROWS = 64;
+const PANEL_ROWS_OF_LONG = 256;
+/** Panels that make k long. */
+const LONG = 4;
 /** Multiplications that take a software adapter less time than the second launch of a split product. */
 const TOO_FEW_TO_SPLIT = 2 ** 18;
 
 function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   const { m, n, k, batches } = problem;
+  const panelLength = k > SHORT_PANEL ? LONG_PANEL : SHORT_PANEL;
   const across = Math.ceil(n / (lanes * PANEL_COLUMNS)) * batches;
-  const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / PANEL_ROWS)));
+  const rows = k >= LONG * panelLength ? PANEL_ROWS_OF_LONG : PANEL_ROWS;
+  const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / rows)));
   const stretch = Math.max(1, Math.ceil(m / down));
   const blocks = across * Math.ceil(m / stretch);
   const wanted = m * n * k * batches < TOO_FEW_TO_SPLIT ? 1 : PANEL_WORKGROUPS / blocks;
-  const split = splitK(k, { wanted, shortest: 2 * PANEL_K, multipleOf: PANEL_K });
+  const split = splitK(k, { wanted, shortest: panelLength, multipleOf: panelLength });
   const { gelu, geluSlope, residual, rowSums } = afterSplit(variant, split);
   return {
     kernel: kernel("gemm_panel", "main", {
       SG: lanes,
       NC: PANEL_COLUMNS,
-      KC: PANEL_K,
+      KC: panelLength,
       VEC: isAligned(problem.a, "column"),
-      ONE_PANEL: split.splitLength <= PANEL_K,
+      ONE_PANEL: panelLength === SHORT_PANEL,
       GELU: gelu,
       GELU_SLOPE: geluSlope,
       RESIDUAL: residual,
