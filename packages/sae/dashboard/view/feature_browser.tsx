@@ -1,0 +1,112 @@
+import { useSignalEffect } from "@preact/signals";
+import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { FeatureOverview, FeatureSource } from "../feature_pages.ts";
+import { AboutFeatures } from "./about_features.tsx";
+import { FeatureList } from "./feature_list.tsx";
+import { FeaturePageLoader } from "./feature_page.tsx";
+import { Gallery } from "./gallery.tsx";
+import type { LabelStore } from "./label_store.ts";
+import { listFeatures } from "./list_view.ts";
+import { useLoaded } from "./use_loaded.ts";
+import type { FeatureViewState } from "./view_state.ts";
+
+/** What {@link FeatureBrowser} shows. */
+export interface FeatureBrowserProps {
+  readonly source: FeatureSource;
+  /** What is chosen; the host keeps it in its address, and may change it. */
+  readonly view: FeatureViewState;
+  readonly labels: LabelStore;
+  /** The address of a feature's page, and of the list for null. */
+  readonly hrefOf: (index: number | null) => string;
+}
+
+/**
+ * Features of an autoencoder: the list beside the page of the one that is open; on narrow screens one at a time. `/` goes to the search, `j` and
+ * `k` to the next and the previous feature, Escape back to the list.
+ *
+ * @example
+ * ```tsx
+ * const view = createFeatureView();
+ * render(<FeatureBrowser source={source} view={view} labels={labels} hrefOf={(index) => `#/${index ?? ""}`} />, document.body);
+ * ```
+ */
+export function FeatureBrowser({ source, view, labels, hrefOf }: FeatureBrowserProps): VNode {
+  const { value: overview, error } = useLoaded(source, source, (of) => of.overview());
+  if (error !== null) return <p class="fv fv-problem">The features cannot be read: {error}</p>;
+  if (!overview)
+    return (
+      <p class="fv fv-empty" role="status">
+        Reading features…
+      </p>
+    );
+  return <LoadedBrowser overview={overview} source={source} view={view} labels={labels} hrefOf={hrefOf} />;
+}
+
+/** What {@link LoadedBrowser} shows. */
+export interface LoadedBrowserProps extends FeatureBrowserProps {
+  readonly overview: FeatureOverview;
+}
+
+/** The same, once the list is there. */
+export function LoadedBrowser({ overview, source, view, labels, hrefOf }: LoadedBrowserProps): VNode {
+  const root = useRef<HTMLDivElement>(null);
+  const search = useRef<HTMLInputElement>(null);
+  const main = useRef<HTMLDivElement>(null);
+  const selected = view.selected.value;
+
+  useSignalEffect(() => {
+    if (view.selected.value !== null && main.current) main.current.scrollTop = 0;
+  });
+  useEffect(() => {
+    const step = (by: number): void => {
+      const shown = listFeatures(overview.features, view.list.value, { labels: labels.labels.value });
+      const at = shown.findIndex(({ index }) => index === view.selected.value);
+      const next = shown[at < 0 ? 0 : at + by];
+      if (next) view.selected.value = next.index;
+    };
+    const onKeyDown = (event: KeyboardEvent): void => {
+      const target = event.target as Element | null;
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (target?.matches("input:not([type=radio]):not([type=checkbox]), select, textarea, [contenteditable]")) {
+        if (event.key === "Escape" && target === search.current) search.current.blur();
+        return;
+      }
+      if (event.key === "/") search.current?.focus();
+      else if (event.key === "j") step(1);
+      else if (event.key === "k") step(-1);
+      else if (event.key === "Escape" && view.selected.value !== null) view.selected.value = null;
+      else return;
+      event.preventDefault();
+    };
+    const { ownerDocument } = root.current!;
+    ownerDocument.addEventListener("keydown", onKeyDown);
+    return () => ownerDocument.removeEventListener("keydown", onKeyDown);
+  }, [overview, view, labels]);
+
+  return (
+    <div class="fv" ref={root}>
+      <div class="fv-split" data-open={selected === null ? undefined : ""}>
+        <FeatureList overview={overview} view={view.list} selected={view.selected} labels={labels} hrefOf={hrefOf} search={search} />
+        <div class="fv-main" ref={main}>
+          {selected === null ? (
+            <>
+              <AboutFeatures overview={overview} />
+              <Gallery overview={overview} source={source} labels={labels} hrefOf={hrefOf} />
+            </>
+          ) : (
+            <FeaturePageLoader
+              index={selected}
+              overview={overview}
+              source={source}
+              view={view.ink}
+              labels={labels}
+              hrefOf={hrefOf}
+              listHref={hrefOf(null)}
+            />
+          )}
+        </div>
+      </div>
+    </div>
+  );
+}
