@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { type BuildPhase, buildFeaturePages, type FeaturePagesOptions } from "./build_feature_pages.ts";
 export {
   featureCallback,
   featureFileSource,
@@ -12,5 +13,7 @@ export {
   parseFeatureFile,
   sequencesPerFile,
 } from "./feature_files.ts";
+export { type ExampleChoice, type FeaturePageParts, FeaturePages } from "./feature_page_source.ts";
 export type * from "./feature_pages.ts";
+export { MemoryFiles } from "./memory_files.ts";
 export { type TokenRow, tokenMeaning, tokenTable } from "./token_table.ts";
