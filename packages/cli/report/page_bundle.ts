@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
+import { licenceIn, safeInElement } from "./inline.ts";
 
 /** What every report has in it: code and looks of the page, as text of a script and a style element. */
 export interface PageBundle {
@@ -38,12 +38,6 @@ async function build(): Promise<PageBundle> {
     logLevel: "silent",
   });
   const text = (end: string): string => outputFiles.find(({ path }) => path.endsWith(end))!.text;
-  // Within an element only its end tag could end it early; in code and styles it can only stand in a string, where the escape means the same.
-  const safe = (code: string): string => code.replaceAll(/<\/(script|style)/gi, "<\\/$1").replaceAll("<!--", "<\\!--");
-  return { script: safe(text("script.js")), style: safe(text("style.css")), licence: await licenceOf("uplot") };
-}
-
-async function licenceOf(name: string): Promise<string> {
-  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
-  return (await readFile(join(dirname(manifest), "LICENSE"), "utf8")).trim();
+  const uplot = dirname(createRequire(import.meta.url).resolve("uplot/package.json"));
+  return { script: safeInElement(text("script.js")), style: safeInElement(text("style.css")), licence: await licenceIn(uplot) };
 }
