@@ -111,6 +111,20 @@ export class BenchClient {
     this.#ownModel = named;
   }
 
+  /** Puts the autoencoder of a file in place, for all pages. @throws SaeFormatError or ForeignFileError for other files, and other models'. */
+  async openSae(file: File): Promise<void> {
+    const named: NamedBytes = { name: file.name.replace(/\.safetensors$/, ""), bytes: new Uint8Array(await file.arrayBuffer()) };
+    this.#take(await this.#ready().loadSae(named));
+  }
+
+  /** The file of the model that is in place, for whoever works on it elsewhere. @throws TypeError where it cannot be had. */
+  async modelFile(): Promise<NamedBytes> {
+    if (this.#ownModel) return this.#ownModel;
+    const response = await fetch(new URL("model.safetensors", this.#assets));
+    if (!response.ok) throw new TypeError(`Expected the app's model but found ${response.status} ${response.statusText}`);
+    return { name: "model", bytes: new Uint8Array(await response.arrayBuffer()) };
+  }
+
   /** Has the worker run a call of the table `engine/calls.ts`. Calls run one after another, in the order in which they are asked for. */
   ask<N extends CallName>(name: N, request: RequestOf<N>, options: AskOptions<ProgressOf<N>> = {}): Promise<AnswerOf<N>> {
     const { onProgress, signal } = options;

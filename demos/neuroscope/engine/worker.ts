@@ -42,6 +42,8 @@ export interface Engine {
   open(request: OpenRequest, onEvent: (event: EngineEvent) => void): Promise<BenchFacts>;
   /** Puts another model in place. @throws ForeignFileError */
   loadModel(file: NamedBytes): Promise<BenchFacts>;
+  /** Puts another autoencoder of the model's activations in place. @throws ForeignFileError, SaeFormatError */
+  loadSae(file: NamedBytes): Promise<BenchFacts>;
   /** Runs a call, after those before it: hooks on the model must not see each other's work. */
   ask(request: AskRequest, report: (progress: unknown) => void): Promise<unknown>;
   /** Asks a call to stop, or not to start. */
@@ -86,6 +88,14 @@ const engine: Engine = {
       const present = opened();
       await present.loadModel(file);
       await warmUp(present);
+      return factsOf(present);
+    });
+  },
+
+  loadSae(file) {
+    return inTurn(async () => {
+      const present = opened();
+      present.loadSae(file);
       return factsOf(present);
     });
   },
