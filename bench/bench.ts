@@ -3,6 +3,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Output } from "../packages/cli/terminal/output.ts";
 import { benchCase } from "./bench_case.ts";
+import { suits } from "./cases.ts";
 import { engineCommand, findEntrants, type Places } from "./contestants.ts";
 import { EngineProcess } from "./engine_process.ts";
 import { oneLine, WrongUse } from "./errors.ts";
@@ -48,7 +49,7 @@ async function run(options: BenchOptions): Promise<number> {
     output.say(machine(controls[1]!.adapter));
     for (const work of options.cases) {
       if (controller.signal.aborted) break;
-      const suitable = entrants.filter(({ mode }) => mode !== "sdpa" || work.kind === "gpt");
+      const suitable = entrants.filter((entrant) => suits(work, entrant));
       const result = await benchCase(work, suitable, {
         ...options,
         controls,

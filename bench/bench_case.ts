@@ -64,7 +64,7 @@ export async function benchCase(work: Case, entrants: readonly Entrant[], option
     });
     for (const entry of ready) await entry.process?.stop();
     const timesOf = new Map(ready.map((entry, i) => [entry, times[i]!]));
-    const reference = contestants.find(({ entrant }) => entrant.engine === "cursive" && entrant.mode === "captured");
+    const reference = contestants.find(({ entrant }) => entrant.engine === "cursive" && /^(captured|cached)$/.test(entrant.mode));
     const rows: Row[] = [];
     for (const entry of contestants) {
       if (!signal.aborted && entry.note === undefined) {

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { nearest } from "@cursive/tensor";
-import { type Case, DEFAULT_CASES, parseCase, QUICK_CASES } from "./cases.ts";
+import { type Case, DEFAULT_CASES, parseCase, QUICK_CASES, suits } from "./cases.ts";
 import { WrongUse } from "./errors.ts";
 
 /** An engine's name. */
@@ -9,7 +9,7 @@ export type EngineName = "cursive" | "jax-js" | "tfjs-webgpu" | "pytorch-cpu" | 
 
 /** Engines that can be asked for, with the ways each can run. */
 export const ENGINES: Readonly<Record<EngineName, readonly string[]>> = {
-  cursive: ["captured", "eager"],
+  cursive: ["captured", "eager", "cached", "recomputed"],
   "jax-js": ["jit"],
   "tfjs-webgpu": ["eager"],
   "pytorch-cpu": ["eager", "sdpa"],
@@ -103,10 +103,14 @@ export function parseOptions(args: readonly string[], env: Readonly<Record<strin
       ?.split(",")
       .map((part) => part.trim());
   const quick = values.quick === true;
+  const engines = (list("engines") ?? Object.keys(ENGINES)).flatMap(parseEngine);
   const cases = (list("cases") ?? (quick ? QUICK_CASES : DEFAULT_CASES)).map(parseCase);
+  const able = cases.filter((work) => engines.some((engine) => suits(work, engine)));
+  const idle = cases.find((work) => !able.includes(work));
+  if (idle && text("cases") !== undefined) throw new WrongUse(`Expected an engine that can do ${idle.name} but found ${text("engines")}`);
   return {
-    cases: cases.filter(({ name }, i) => cases.findIndex((other) => other.name === name) === i),
-    engines: (list("engines") ?? Object.keys(ENGINES)).flatMap(parseEngine),
+    cases: able.filter(({ name }, i) => able.findIndex((other) => other.name === name) === i),
+    engines,
     asked: text("engines") !== undefined,
     repeats: whole(text("repeats"), { name: "--repeats", otherwise: quick ? 3 : 7 }),
     start: values.start === true,

@@ -29,6 +29,12 @@ describe("parseOptions", () => {
     ]);
   });
 
+  it("leaves out of the usual cases those that no engine asked for can do", () => {
+    const kinds = (...args: string[]) => new Set(parseOptions(args).cases.map(({ kind }) => kind));
+    expect(kinds("--engines", "jax-js")).toEqual(new Set(["gpt", "sae", "matmul"]));
+    expect(kinds("--engines", "cursive/cached,cursive/recomputed")).toEqual(new Set(["token"]));
+  });
+
   it("looks for torch where PYTHON says, and elsewhere if told so", () => {
     expect(parseOptions([], { PYTHON: "py" }).pythons).toEqual(["py"]);
     expect(parseOptions(["--python", "a,b"], { PYTHON: "py" }).pythons).toEqual(["a", "b"]);
@@ -36,7 +42,8 @@ describe("parseOptions", () => {
 
   it.each([
     [["--engines", "jaxjs"], /^Expected an engine but found "jaxjs": did you mean jax-js\?$/],
-    [["--engines", "cursive/fast"], /^Expected cursive\/captured or cursive\/eager but found "cursive\/fast"$/],
+    [["--engines", "cursive/fast"], /^Expected cursive\/captured or cursive\/eager or .* but found "cursive\/fast"$/],
+    [["--cases", "token:1x9", "--engines", "jax-js"], /^Expected an engine that can do token:1x9 but found jax-js$/],
     [["--cases", "gpt:4x25O"], /^Expected a case/],
     [["--repeat", "3"], /^Expected an option but found --repeat: did you mean --repeats\?$/],
     [["--repeats", "0"], /^Expected a whole number from 1 after --repeats but found 0$/],

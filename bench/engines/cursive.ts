@@ -6,21 +6,29 @@ import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { matmulInputs } from "../work/matmul.ts";
 import { SAE, saeBatch, saeParameters } from "../work/sae.ts";
 import { type NamedValues, uniformValues } from "../work/values.ts";
+import { nextToken, nextTokenAnew, write } from "./cursive_writing.ts";
 import type { Engine, EngineOptions, Work } from "./engine.ts";
 
-/** This repository's engine, `captured` or `eager`. */
+/** This repository's engine, `captured` or `eager`; where it writes, `cached` or `recomputed`. */
 export async function openCursive({ mode }: EngineOptions): Promise<Engine> {
   const device = await openDevice();
-  const isCaptured = mode === "captured";
-  return { versions: {}, build: async (work) => builders[work.kind](work as never, { device, isCaptured }) };
+  const build = { device, isCaptured: mode === "captured", keepsKeys: mode === "cached" };
+  return { versions: {}, build: async (work) => builders[work.kind](work as never, build) };
 }
 
 interface Build {
   readonly device: Device;
   readonly isCaptured: boolean;
+  readonly keepsKeys: boolean;
 }
 
-const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, build: Build) => Work } = { gpt, sae, matmul };
+const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, build: Build) => Work } = {
+  gpt,
+  sae,
+  matmul,
+  token: (work, { keepsKeys }) => (keepsKeys ? nextToken(work) : nextTokenAnew(work)),
+  write: (work, { keepsKeys }) => write(work, keepsKeys),
+};
 
 function gpt({ batch, length }: GptCase, { isCaptured }: Build): Work {
   const { layers, heads, width, vocabulary, characters, context, lr, betas, epsilon, weightDecay } = GPT;

@@ -35,6 +35,15 @@ describe("the engine at the bench's cases", () => {
     expect(agree(captured!, eager!)).toBe(true);
   });
 
+  it.each(["token:2x40", "write:2x24"])(
+    "does %s to the same end by kept keys and values and by computing everything anew",
+    async (name) => {
+      const [[kept], [anew]] = [await results("cached", name), await results("recomputed", name)];
+      expect(kept).toBeGreaterThan(0);
+      expect(agree(kept!, anew!)).toBe(true);
+    },
+  );
+
   it("creates nothing in a captured step, and submits once", async () => {
     const work = await (await openCursive({ door, mode: "captured", peers: "" })).build(parseCase("sae:24x16"));
     await (await work.start()).finished();

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Case, GptCase, MatmulCase, SaeCase } from "../cases.ts";
+import type { GptCase, MatmulCase, SaeCase, SharedCase } from "../cases.ts";
 import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { matmulInputs } from "../work/matmul.ts";
 import { SAE, saeBatch, saeParameters } from "../work/sae.ts";
@@ -22,7 +22,7 @@ export async function openJaxJs({ peers }: EngineOptions): Promise<Engine> {
   await jax.init("webgpu");
   jax.defaultDevice("webgpu");
   const { version } = JSON.parse(await readFile(join(dirname(entry), "../package.json"), "utf8")) as { version: string };
-  return { versions: { "@jax-js/jax": version }, build: async (work) => builders[work.kind](work as never, jax) };
+  return { versions: { "@jax-js/jax": version }, build: async (work) => builders[work.kind as SharedCase["kind"]](work as never, jax) };
 }
 
 /** As much of jax-js as is used here: its packages are not part of the workspace. */
@@ -70,7 +70,7 @@ interface JaxArray {
 
 type Tree = Record<string, JaxArray>;
 
-const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, jax: Jax) => Work } = { gpt, sae, matmul };
+const builders: { [K in SharedCase["kind"]]: (work: Extract<SharedCase, { kind: K }>, jax: Jax) => Work } = { gpt, sae, matmul };
 
 function gpt({ batch, length }: GptCase, jax: Jax): Work {
   const { numpy: np, nn } = jax;

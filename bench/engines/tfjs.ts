@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { Case, GptCase, MatmulCase, SaeCase } from "../cases.ts";
+import type { GptCase, MatmulCase, SaeCase, SharedCase } from "../cases.ts";
 import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { matmulInputs } from "../work/matmul.ts";
 import { SAE, saeBatch, saeParameters } from "../work/sae.ts";
@@ -26,7 +26,7 @@ export async function openTfjs({ peers, door }: EngineOptions): Promise<Engine> 
   };
   return {
     versions: { "@tensorflow/tfjs-backend-webgpu": tf.version_core },
-    build: async (work) => builders[work.kind](work as never, tf, wait),
+    build: async (work) => builders[work.kind as SharedCase["kind"]](work as never, tf, wait),
   };
 }
 
@@ -69,7 +69,7 @@ interface TfOptimizer {
   minimize(loss: () => TfTensor, returnCost: true, variables: TfTensor[]): TfTensor;
 }
 
-const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, tf: Tf, wait: () => Promise<void>) => Work } = {
+const builders: { [K in SharedCase["kind"]]: (work: Extract<SharedCase, { kind: K }>, tf: Tf, wait: () => Promise<void>) => Work } = {
   gpt,
   sae,
   matmul,

@@ -1,7 +1,8 @@
-import { type CapturedStep, capture, createRng, type HostTensor, noGrad, portableExp, type Rng, type Tensor } from "@cursive/tensor";
+import { createRng, portableExp, type Rng } from "@cursive/tensor";
 import type { StrokeTokenizer } from "./data/tokenizer.ts";
 import { Decoder } from "./decode.ts";
 import type { Transformer } from "./transformer.ts";
+import { wholeSequence } from "./whole_sequence.ts";
 
 /** Options of {@link generate}. */
 export interface GenerateOptions {
@@ -185,7 +186,7 @@ class LogitsSource {
     const batch = this.#rows.length;
     const count = Math.max(...this.#rows.map((row) => row.tokens.length));
     const length = Math.min(blockSize, BUCKET * Math.ceil(count / BUCKET));
-    const logits = await recomputed(this.#model, this.#ablateCrossAttention)(
+    const logits = await wholeSequence(this.#model, this.#ablateCrossAttention)(
       { shape: [batch, length], dtype: "i32", data: this.#tokens(length) },
       { shape: [batch, contextBlockSize], dtype: "i32", data: this.#context },
       { shape: [1], dtype: "i32", data: Int32Array.of(count - 1) },
@@ -203,24 +204,6 @@ class LogitsSource {
 
 /** Lengths of recomputed sequences are rounded up to multiples of this, so that few different steps are captured. */
 const BUCKET = 64;
-
-type WholeSequence = CapturedStep<[tokens: HostTensor, context: HostTensor, last: HostTensor], Tensor>;
-const captured = { asked: new WeakMap<Transformer, WholeSequence>(), ablated: new WeakMap<Transformer, WholeSequence>() };
-
-/** The model's logits after token `last` of each sequence: `[B, 1, V]`. The head sees that one position only. */
-function recomputed(model: Transformer, ablateCrossAttention: boolean): WholeSequence {
-  const steps = ablateCrossAttention ? captured.ablated : captured.asked;
-  let step = steps.get(model);
-  if (!step) {
-    step = capture(
-      (tokens: Tensor, context: Tensor, last: Tensor) =>
-        noGrad(() => model.lm_head.call(model.transformer.call(tokens, context, { ablateCrossAttention }).indexSelect(last, { axis: 1 }))),
-      { device: model.lm_head.weight.device },
-    );
-    steps.set(model, step);
-  }
-  return step;
-}
 
 /**
  * Draws a token from logits `[V]`, in float64 on the host, so that equal logits and seeds give equal tokens in every runtime.
