@@ -5,7 +5,8 @@ import { useMemo } from "preact/hooks";
 import type { CorpusSequence, FeatureOverview, FeaturePage, FeatureSource } from "../feature_pages.ts";
 import { Examples, sequencesOf } from "./examples.tsx";
 import { FeatureHeader } from "./feature_header.tsx";
-import { counted, plural } from "./format.ts";
+import { findFeature } from "./find_feature.ts";
+import { plural } from "./format.ts";
 import type { LabelStore } from "./label_store.ts";
 import { AblationPanel } from "./panels/ablation_panel.tsx";
 import { ActivationsPanel } from "./panels/activations_panel.tsx";
@@ -40,11 +41,12 @@ export function FeaturePageLoader({ index, ...settings }: FeaturePageLoaderProps
     const numbers = of ? sequencesOf(of) : [];
     return new Map(await Promise.all(numbers.map(async (number) => [number, await source.sequence(number)] as const)));
   });
-  const summary = overview.features[index];
+  const summary = findFeature(overview, index);
   if (!summary)
     return (
       <p class="fv-empty">
-        There is no feature {index}; this dictionary has {counted(overview.features.length)}. <a href={listHref}>All features</a>
+        There is no page of feature {index}; there are pages of {plural(overview.features.length, "feature")}.{" "}
+        <a href={listHref}>All features</a>
       </p>
     );
   if (page.error !== null && page.key === index)
@@ -76,7 +78,7 @@ export interface FeaturePageViewProps extends FeaturePageSettings {
 /** All that is known of a feature: its numbers, what it does on ink, what it is tuned to, what it does to the model, and its relatives. */
 export function FeaturePageView({ page, sequences, overview, source, view, labels, hrefOf, listHref }: FeaturePageViewProps): VNode {
   const tokenizer = useMemo(() => new StrokeTokenizer(overview.tokenizer), [overview]);
-  const summary = overview.features[page.index]!;
+  const summary = findFeature(overview, page.index)!;
   const isDead = summary.state === "dead";
   return (
     <article class={`fv-page${isDead ? " fv-page-dead" : ""}`} aria-label={`Feature ${page.index}`}>
@@ -94,7 +96,7 @@ export function FeaturePageView({ page, sequences, overview, source, view, label
           {!isDead && <AblationPanel ablation={page.ablation} />}
           {page.logits && <LogitsPanel logits={page.logits} tokenizer={tokenizer} />}
           {page.letters && <LettersPanel letters={page.letters} />}
-          <RelativesPanel page={page} features={overview.features} labels={labels.labels.value} hrefOf={hrefOf} />
+          <RelativesPanel page={page} overview={overview} labels={labels.labels.value} hrefOf={hrefOf} />
         </div>
       </div>
     </article>

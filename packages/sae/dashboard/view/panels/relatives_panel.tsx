@@ -1,23 +1,26 @@
 import type { VNode } from "preact";
 import type { Related } from "../../../analysis/related.ts";
-import type { FeaturePage, FeatureSummary } from "../../feature_pages.ts";
+import type { FeatureOverview, FeaturePage } from "../../feature_pages.ts";
 import { BarTable } from "../charts/bar_table.tsx";
+import { findFeature } from "../find_feature.ts";
 import { signed, spelled } from "../format.ts";
 import { Panel } from "./panel.tsx";
 
 /** What {@link RelativesPanel} shows. */
 export interface RelativesPanelProps {
   readonly page: FeaturePage;
-  readonly features: readonly FeatureSummary[];
+  readonly overview: FeatureOverview;
   readonly labels: ReadonlyMap<number, string>;
   readonly hrefOf: (index: number) => string;
 }
 
 /** Features like this one, and the dimensions of the model that it writes to. */
-export function RelativesPanel({ page: { nearest, correlated, neurons }, features, labels, hrefOf }: RelativesPanelProps): VNode {
+export function RelativesPanel({ page: { nearest, correlated, neurons }, overview, labels, hrefOf }: RelativesPanelProps): VNode {
   const rows = (related: readonly Related[]) =>
     related.map(({ latent, value }) => {
-      const label = labels.get(latent) ?? features[latent]?.label;
+      const found = findFeature(overview, latent);
+      if (!found) return { key: latent, name: latent, value };
+      const label = labels.get(latent) ?? found.label;
       const name = (
         <a href={hrefOf(latent)}>
           {latent}
