@@ -1,5 +1,7 @@
 import type { ComponentType } from "preact";
 import { AttentionPage } from "../pages/attention/attention_page.tsx";
+import { CollectPage } from "../pages/collect/collect_page.tsx";
+import { DiagnosticsPage } from "../pages/diagnostics/diagnostics_page.tsx";
 import { FeaturesPage } from "../pages/features/features_page.tsx";
 import { WritePage } from "../pages/write/write_page.tsx";
 
@@ -18,6 +20,8 @@ export const pages: readonly Page[] = [
   { name: "write", title: "Write", key: "1", component: WritePage },
   { name: "attention", title: "Attention", key: "2", component: AttentionPage },
   { name: "features", title: "Features", key: "3", component: FeaturesPage },
+  { name: "collect", title: "Collect", key: "5", component: CollectPage },
+  { name: "diagnostics", title: "Diagnostics", key: "6", component: DiagnosticsPage },
 ];
 
 /** The page of that name, or the first. */

@@ -1,4 +1,5 @@
 import { lossOnInk, lossOnWords, lossWithoutEach, readAttention, writeWithout } from "./attention.ts";
+import { engineStats, measureSpeed, selfTest } from "./diagnostics.ts";
 import { scopeAblations, scopeInk, steerInk } from "./feature_calls.ts";
 import { writeWords } from "./write.ts";
 
@@ -16,6 +17,9 @@ export interface Calls {
   readonly attentionLoss: typeof lossOnInk;
   readonly attentionWords: typeof lossOnWords;
   readonly attentionEach: typeof lossWithoutEach;
+  readonly selfTest: typeof selfTest;
+  readonly measureSpeed: typeof measureSpeed;
+  readonly engineStats: typeof engineStats;
 }
 
 /** The one table of calls. */
@@ -29,4 +33,7 @@ export const calls: Calls = {
   attentionLoss: lossOnInk,
   attentionWords: lossOnWords,
   attentionEach: lossWithoutEach,
+  selfTest,
+  measureSpeed,
+  engineStats,
 };

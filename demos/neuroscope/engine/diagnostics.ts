@@ -114,7 +114,7 @@ export interface EngineStats {
 }
 
 /** What the engine holds now, and has done since it was started. */
-export async function engineStats({ device }: Pick<Bench, "device">): Promise<EngineStats> {
+export async function engineStats({ device }: Pick<Bench, "device">, _request: object = {}): Promise<EngineStats> {
   const { bytesInUse, bytesPooled, peakBytes, pipelines, dispatches, bytesUploaded } = device.stats();
   return { bytesInUse, bytesPooled, peakBytes, pipelines, dispatches, bytesUploaded };
 }

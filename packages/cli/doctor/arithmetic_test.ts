@@ -1,5 +1,5 @@
 import { type Device, openDevice } from "@cursive/tensor";
-import { errorInBounds, inBounds, kernelChecks } from "@cursive/tensor/self_test";
+import { engineNeeds, errorInBounds, inBounds, kernelChecks } from "@cursive/tensor/self_test";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withMutation } from "../../tensor/device/kernel.ts";
 import { presets } from "../config/presets.ts";
@@ -9,7 +9,7 @@ import { temporaryFolder } from "../testing/mini.ts";
 import { checkArithmetic } from "./arithmetic.ts";
 import { checkDeterminism } from "./determinism.ts";
 import type { Finding } from "./finding.ts";
-import { engineNeeds, largestTensor } from "./gpu/needs.ts";
+import { largestTensor } from "./gpu/needs.ts";
 import { checkGpu } from "./gpu_checks.ts";
 import { runDoctor } from "./run_doctor.ts";
 

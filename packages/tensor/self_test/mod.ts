@@ -14,6 +14,7 @@ export {
 } from "./compare_kernels.ts";
 export { kernelChecks } from "./kernels/all.ts";
 export { errorInBounds, type KernelCase, type KernelCheck } from "./kernels/kernel_check.ts";
+export { engineNeeds, type Limits, limitNames } from "./needs.ts";
 export { type RepeatedTraining, repeatTraining } from "./repeat_training.ts";
 export { type Latency, measureLatency } from "./speed/latency.ts";
 export { type MatmulSpeed, measureMatmul } from "./speed/matmul_speed.ts";

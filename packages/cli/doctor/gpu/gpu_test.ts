@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import type { Device } from "@cursive/tensor";
+import { engineNeeds, type Limits } from "@cursive/tensor/self_test";
 import { describe, expect, it } from "vitest";
 import { presets } from "../../config/presets.ts";
 import { temporaryFolder } from "../../testing/mini.ts";
@@ -10,7 +11,7 @@ import { checkDawn } from "./dawn.ts";
 import { checkDriver, type DriverChoice, driverChoice } from "./driver.ts";
 import { checkFeatures } from "./features.ts";
 import { checkLimits } from "./limits.ts";
-import { engineNeeds, type Limits, largestTensor } from "./needs.ts";
+import { largestTensor } from "./needs.ts";
 import { explainNoAdapter } from "./no_adapter.ts";
 import { type SystemFacts, systemFacts } from "./system_facts.ts";
 

@@ -1,9 +1,10 @@
 import type { Device } from "@cursive/tensor";
+import { engineNeeds, type Limits, limitNames } from "@cursive/tensor/self_test";
 import { presets } from "../../config/presets.ts";
 import type { PresetName } from "../../config/run_config.ts";
 import { megabytes } from "../../terminal/progress.ts";
 import type { Finding } from "../finding.ts";
-import { engineNeeds, type Limits, largestTensor, limitNames } from "./needs.ts";
+import { largestTensor } from "./needs.ts";
 import { otherDriver } from "./other_driver.ts";
 
 /** Whether the adapter's limits suffice for the kernels, and for which presets. */

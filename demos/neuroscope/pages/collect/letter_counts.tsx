@@ -1,0 +1,34 @@
+import type { VNode } from "preact";
+import { countCharacters } from "./prompts.ts";
+
+/** How often each character has been written, as bars. */
+export function LetterCounts({ characters, texts }: { readonly characters: string; readonly texts: readonly string[] }): VNode {
+  const counts = countCharacters(texts);
+  const sorted = [...characters].sort();
+  const most = Math.max(1, ...sorted.map((character) => counts.get(character) ?? 0));
+  const missing = sorted.filter((character) => !counts.has(character));
+  return (
+    <figure class="letter-counts">
+      <div
+        role="img"
+        aria-label={`Letters written: ${sorted
+          .filter((character) => counts.has(character))
+          .map((character) => `${character} ${counts.get(character)}`)
+          .join(", ")}; none of ${missing.length}`}
+      >
+        {sorted.map((character) => {
+          const count = counts.get(character) ?? 0;
+          return (
+            <span key={character} class={count === 0 ? "is-missing" : ""} title={`${character}: ${count}`}>
+              <i style={{ height: `${(100 * count) / most}%` }} />
+              {character === " " ? "␣" : character}
+            </span>
+          );
+        })}
+      </div>
+      <figcaption class="small muted">
+        {missing.length === 0 ? "Every letter has been written." : `Not written yet: ${missing.slice(0, 30).join(" ")}`}
+      </figcaption>
+    </figure>
+  );
+}
