@@ -20,9 +20,9 @@ export function describeOverview({ about, features }: FeatureOverview): string {
   if (best.length > 0)
     lines.push(
       table([
-        ["feature", "density", "max", "ΔCE", "label"],
+        ["feature", "density", "max", ...(deltaCe === null ? [] : ["ΔCE"]), "label"],
         ...best.map(({ index, density, max, deltaCe: loss, label }) => [
-          ...[String(index), `${number(100 * density)}%`, number(max), loss === null ? "" : loss.toExponential(1), label!],
+          ...[String(index), `${number(100 * density)}%`, number(max), ...(loss === null ? [] : [loss.toExponential(1)]), label!],
         ]),
       ]),
     );

@@ -1,0 +1,243 @@
+import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Split, targetBatches, tokenFilter } from "@cursive/cursive-model";
+import { type BuildPhase, buildFeaturePages, type FeaturePages, tokenTable } from "@cursive/sae/dashboard";
+import { openDevice } from "@cursive/tensor";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { UsageError } from "../../errors.ts";
+import { describeFolder, describeOverview, describeTokens } from "../../features/describe_features.ts";
+import { FeatureFolder } from "../../features/feature_folder.ts";
+import { featurePage } from "../../features/page_bundle.ts";
+import { describeModel } from "../../run/find_model.ts";
+import { listenForInterrupt } from "../../run/interrupt.ts";
+import { describeSae, findSae, type LoadedSae, nameSae } from "../../sae/load_sae.ts";
+import type { TokenKind } from "../../sae/sae_config.ts";
+import { tokenKinds } from "../../sae/sae_schema.ts";
+import { chosen, rowSite } from "../../sae/sae_source.ts";
+import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
+import { Output } from "../../terminal/output.ts";
+import { clock } from "../../terminal/progress.ts";
+
+interface FeaturesFlags extends SubjectChoice {
+  readonly sae?: string;
+  readonly name?: string;
+  readonly hook?: string;
+  readonly split: Split;
+  readonly sequences: number;
+  readonly tokens: readonly TokenKind[];
+  readonly features?: readonly number[];
+  readonly table?: readonly number[];
+  readonly top: number;
+  readonly ablations: number;
+  readonly ablation: boolean;
+  readonly seed: number;
+  readonly out?: string;
+  readonly index?: true;
+  readonly json?: true;
+  readonly quiet?: true;
+}
+
+/** `sae features`: pages that show what every feature is about. */
+export function addSaeFeaturesCommand(sae: Command): void {
+  sae
+    .command("features")
+    .description("Look at every feature on held-out ink and write pages that open from disk; or print a feature's strongest tokens.")
+    .argument("[sae]", "a file, or a run that trained it: its name, number or folder (default: the last one)")
+    .option("--sae <sae>", "the same")
+    .option("--name <name>", "which one of a run that trained several")
+    .option("--runs <folder>", "where run folders are; those of autoencoders are in saes/ there", "runs")
+    .option("--run <run>", "a run whose model reads (default: the checkpoint that the autoencoder was trained on)")
+    .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
+    .option("--checkpoint <file>", "a model's checkpoint instead")
+    .option("--data <file>", "words to read: a word bank (zip or JSON)")
+    .option("--hook <name>", "another hook than it was trained on")
+    .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
+    .option("--sequences <n>", "how many to read", wholeNumber(1, 1_000_000), 256)
+    .addOption(
+      new Option("--tokens <kinds>", `kinds of tokens whose activations count, out of ${tokenKinds.join(", ")}`)
+        .argParser(kinds)
+        .default(["theta", "radius"], "theta,radius"),
+    )
+    .option("--features <numbers>", "pages of these only, with commas between, 10-19 for a range", numberList)
+    .option("--table <numbers>", "print the strongest tokens of these and write nothing", numberList)
+    .option("--top <n>", "strongest examples of each feature", wholeNumber(1, 1000), 20)
+    .option("--ablations <n>", "sequences that each feature is ablated in, at most", wholeNumber(1, 1_000_000), 8)
+    .option("--no-ablation", "measure no losses, which takes most of the time")
+    .option("--seed <n>", "names the random choices of examples and sequences", wholeNumber(0, 0xffff_ffff), 0)
+    .option("--out <folder>", "where the pages go (default: features beside the autoencoder); former pages there are replaced")
+    .option("--index", "keep the activation index, in delphi's layout, in index/ of the folder")
+    .option("--json", "the overview and the folder's size, or the tables, as JSON on standard output")
+    .option("--quiet", "nothing but warnings and errors")
+    .addHelpText("after", examples)
+    .action(async (asked: string | undefined, flags: FeaturesFlags) => run(asked, flags, new Output(flags)));
+}
+
+const examples = `
+Each feature gets a page: its activations, what it is tuned to with a label, its effect on logits and losses, which letters drive it, features
+like it, and examples drawn on ink. Open index.html of the folder; it needs no server and no network.
+
+Examples:
+  pnpm cli sae features                          all features of the last autoencoder, on 256 sequences
+  pnpm cli sae features 3 --name k-8 --out pages
+  pnpm cli sae features --features 18,40-49 --sequences 1000
+  pnpm cli sae features --no-ablation            sooner done
+  pnpm cli sae features --table 18               the notebook's token table of feature 18
+  pnpm --silent cli sae features --json | jq '.overview.features[] | select(.label) | [.index, .label]'`;
+
+async function run(argument: string | undefined, flags: FeaturesFlags, output: Output): Promise<void> {
+  if (argument !== undefined && flags.sae !== undefined) throw new UsageError("Expected one autoencoder but found two, one after --sae");
+  if (flags.table && flags.out !== undefined) throw new UsageError("Expected --table or --out but found both: a table writes nothing");
+  if (flags.table && flags.features) throw new UsageError("Expected --table or --features but found both");
+  using device = await openDevice();
+  const loaded = await findSae({ runs: flags.runs, sae: argument ?? flags.sae, name: flags.name });
+  const outside = [...(flags.features ?? []), ...(flags.table ?? [])].find((feature) => feature >= loaded.config.dSae);
+  if (outside !== undefined) throw new UsageError(`Expected features below ${loaded.config.dSae} but found ${outside} in ${loaded.path}`);
+  output.say(`sae      ${describeSae(loaded)}`);
+  const build = await prepare(loaded, { flags, output });
+  output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
+  const interruption = listenForInterrupt((text) => output.warn(text.replace("saving", "nothing is kept")));
+  try {
+    if (flags.table) return await printTables(flags.table, { build, output, signal: interruption.signal });
+    await writePages(loaded, { flags, build, output, signal: interruption.signal });
+  } finally {
+    output.endProgress();
+    interruption.stop();
+  }
+}
+
+/** Looks at features; what a command needs besides. */
+type Build = (
+  options: Pick<Parameters<typeof buildFeaturePages>[1], "features" | "ablations" | "attributions" | "files" | "signal">,
+) => Promise<FeaturePages>;
+
+/** Finds model and words, and says how to look at features in them. */
+async function prepare(loaded: LoadedSae, { flags, output }: { readonly flags: FeaturesFlags; readonly output: Output }): Promise<Build> {
+  const subject = await findSubject(loaded, flags);
+  const { found, config, data } = subject;
+  const { name: hook, width } = rowSite(subject, flags.hook ?? loaded.origin.hook);
+  if (width !== loaded.config.dIn) throw new UsageError(`Expected activations ${loaded.config.dIn} wide but found ${hook}, ${width} wide`);
+  const kind = flags.split === "test" ? "held-out words" : "words trained on";
+  output.say(`model    ${describeModel(found)}`);
+  output.say(`data     ${config.data.source}: ${flags.sequences} sequences of ${kind}, tokens ${flags.tokens.join(", ")}`);
+  const progress = new Progress(output, flags.sequences);
+  return (options) =>
+    buildFeaturePages(loaded.sae, {
+      ...{ model: found.model, hook, tokenizer: found.tokenizer, seed: flags.seed, examples: { top: flags.top } },
+      batches: targetBatches(data.dataset, { split: flags.split, batches: flags.sequences, batchSize: 1 }),
+      keep: tokenFilter(found.tokenizer, chosen(flags.tokens)),
+      about: { title: nameSae(loaded), words: `${config.data.source}, ${kind}`, createdAt: new Date().toISOString() },
+      onProgress: (phase, { done, total }) => progress.at(phase, { done, total }),
+      ...options,
+    });
+}
+
+async function printTables(
+  features: readonly number[],
+  { build, output, signal }: { readonly build: Build; readonly output: Output; readonly signal: AbortSignal },
+): Promise<void> {
+  const pages = await build({ features, ablations: 0, attributions: 0, signal });
+  const { tokenizer } = await pages.overview();
+  const tables = await Promise.all(
+    features.map(async (feature) => ({ feature, rows: await tokenTable(await pages.page(feature), { source: pages, tokenizer }) })),
+  );
+  output.endProgress();
+  output.result({ tables }, tables.map(({ feature, rows }) => describeTokens(feature, rows)).join("\n\n"));
+}
+
+async function writePages(
+  loaded: LoadedSae,
+  about: {
+    readonly flags: FeaturesFlags;
+    readonly build: Build;
+    readonly output: Output;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { flags, build, output, signal } = about;
+  const began = performance.now();
+  await using folder = await FeatureFolder.create(flags.out ?? defaultFolder(loaded));
+  const html = await featurePage();
+  const pages = await build({
+    features: flags.features,
+    ablations: flags.ablation ? flags.ablations : 0,
+    files: folder.indexFiles({ isKept: flags.index ?? false }),
+    signal,
+  });
+  const overview = await pages.overview();
+  const total = overview.features.length;
+  await folder.write(pages, { html, signal, onPages: (done) => output.progress(`writing pages ${done}/${total}`) });
+  const size = await folder.finish();
+  output.endProgress();
+  const index = join(folder.path, "index.html");
+  const seconds = (performance.now() - began) / 1000;
+  output.result(
+    { path: folder.path, index, size, seconds, overview },
+    `${describeOverview(overview)}\n${describeFolder(folder.path, size)}\ndone     in ${clock(seconds)}; open ${pathToFileURL(index).href}`,
+  );
+}
+
+/** `features` in the folder of the run, with the name where there are several; beside a file that no run holds, in the working folder. */
+function defaultFolder(loaded: LoadedSae): string {
+  const [run, name] = nameSae(loaded).split(":");
+  if (run !== loaded.origin.trainedBy) return resolve("features");
+  return join(dirname(loaded.path), name === undefined ? "features" : `features-${name}`);
+}
+
+/** Tells how far each part of the work is, and what is left of it. */
+class Progress {
+  readonly #output: Output;
+  readonly #sequences: number;
+  #phase: BuildPhase | undefined;
+  #began = { time: 0, done: 0 };
+
+  constructor(output: Output, sequences: number) {
+    this.#output = output;
+    this.#sequences = sequences;
+  }
+
+  at(phase: BuildPhase, { done, total }: { readonly done: number; readonly total: number | null }): void {
+    const all = total ?? this.#sequences;
+    const now = performance.now();
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      this.#began = { time: now, done };
+    }
+    const { time, done: first } = this.#began;
+    const left = done > first ? `, ${clock(((now - time) / (done - first) / 1000) * (all - done))} left` : "";
+    this.#output.progress(`${phases[phase](done, all)}${left}`);
+  }
+}
+
+const phases: Readonly<Record<BuildPhase, (done: number, total: number) => string>> = {
+  reading: (done, total) => `reading ${done}/${total} sequences`,
+  measuring: (done, total) => `measuring the loss with reconstructions ${done}/${total} sequences`,
+  tuning: (done, total) => `looking at what features are tuned to ${done}/${total}`,
+  ablating: (done, total) => `ablating features ${done}/${total} times`,
+  attributing: (done, total) => `attributing features to letters ${done}/${total} sequences`,
+};
+
+/** `18,40-49` */
+function numberList(given: string): number[] {
+  return given.split(",").flatMap((part) => {
+    const found = /^\s*(\d{1,7})(?:-(\d{1,7}))?\s*$/.exec(part);
+    const [first, last] = [Number(found?.[1]), Number(found?.[2] ?? found?.[1])];
+    if (!found || last < first) throw new InvalidArgumentError(`Expected numbers of features such as 18 or 18,40-49 but found "${given}".`);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+}
+
+function kinds(given: string): TokenKind[] {
+  const found = given.split(",").map((kind) => kind.trim());
+  const unknown = found.find((kind) => !(tokenKinds as readonly string[]).includes(kind));
+  if (unknown !== undefined) throw new InvalidArgumentError(`Expected kinds out of ${tokenKinds.join(", ")} but found "${unknown}".`);
+  return found as TokenKind[];
+}
+
+function wholeNumber(least: number, most: number): (given: string) => number {
+  return (given) => {
+    const value = Number(given);
+    if (!/^\d{1,10}$/.test(given) || value < least || value > most)
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most} but found "${given}".`);
+    return value;
+  };
+}
