@@ -3,6 +3,7 @@ import { type HostTensor, TensorError } from "@cursive/tensor";
 import type { ModelTrainConfig } from "./train_config.ts";
 import { type RunFile, type Sample, sealed, type Tuning, writeRunFile } from "./train_file.ts";
 import { TrainHistory } from "./train_history.ts";
+import { type DrawnInk, drawnInk } from "./train_ink.ts";
 import { type Look, NotFiniteError, type SessionSources, type TrainSession } from "./train_session.ts";
 import { openExamples } from "./train_words.ts";
 
@@ -127,7 +128,11 @@ export class ModelSession implements TrainSession {
       });
       this.#samples = thinned([...this.#samples, { step, tokens: tokens.map((text) => Array.from(text)) }]);
     }
-    return { kind: "model", samples: this.#samples };
+    return { kind: "model", samples: this.#samples.map((sample) => ({ step: sample.step, inks: this.#inksOf(sample) })) };
+  }
+
+  #inksOf({ tokens }: Sample): DrawnInk[] {
+    return tokens.map((text, i) => drawnInk(this.config.samples.texts[i] ?? "", this.#tokenizer.segments(text)));
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {

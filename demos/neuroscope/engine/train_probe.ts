@@ -1,6 +1,7 @@
 import { activations, datasetBatches, type StrokeTokenizer, type Transformer, type WordDataset } from "@cursive/cursive-model";
 import type { LatentActivity, SparseAutoencoder } from "@cursive/sae";
 import { noGrad, type Tensor } from "@cursive/tensor";
+import { boxOf, type InkBox } from "./train_ink.ts";
 
 /** What features do on some held-out ink now. */
 export interface SaeLook {
@@ -27,6 +28,9 @@ export interface FeatureInk {
   readonly tokens: readonly number[];
   /** The activation at each token. */
   readonly values: readonly number[];
+  /** What the pen draws: from and to, and the greater of the activations at its two tokens. */
+  readonly segments: readonly (readonly [x0: number, y0: number, x1: number, y1: number, value: number])[];
+  readonly box: InkBox;
 }
 
 /** Words that a watched feature is drawn on. */
@@ -42,10 +46,12 @@ interface Sequence {
 /** Activations of some held-out words, on which features are looked at again and again while their weights change. */
 export class FeatureProbe {
   readonly #rows: Tensor;
+  readonly #tokenizer: StrokeTokenizer;
   readonly #sequences: readonly Sequence[];
 
-  private constructor(rows: Tensor, sequences: readonly Sequence[]) {
+  private constructor(rows: Tensor, { sequences, tokenizer }: { sequences: readonly Sequence[]; tokenizer: StrokeTokenizer }) {
     this.#rows = rows;
+    this.#tokenizer = tokenizer;
     this.#sequences = sequences;
   }
 
@@ -63,7 +69,7 @@ export class FeatureProbe {
         const start = i * maxLength;
         return { text, start, tokens: inkOf(tokens.subarray(start, start + Math.min(lengths[i]!, maxLength - 1)), tokenizer) };
       });
-      return new FeatureProbe(found[site]!.clone(), sequences);
+      return new FeatureProbe(found[site]!.clone(), { sequences, tokenizer });
     }
     throw new RangeError("Expected held-out words but found none");
   }
@@ -94,13 +100,25 @@ export class FeatureProbe {
     const density = counts.map((count) => count / total);
     const index = options.feature ?? strongAndRare(density, most);
     const inks = this.#sequences
-      .map(({ text, tokens, start }): FeatureInk => {
+      .map(({ text, tokens, start }) => {
         const values = tokens.map((_, t) => Math.max(0, features[(start + t) * dSae + index]!));
         return { text, tokens, values };
       })
       .sort((a, b) => Math.max(0, ...b.values) - Math.max(0, ...a.values))
-      .slice(0, DRAWN);
+      .slice(0, DRAWN)
+      .map((ink) => ({ ...ink, ...this.#drawn(ink) }));
     return { kind: "sae", density, dead, feature: { index, max: most[index]!, inks } };
+  }
+
+  #drawn({ tokens, values }: Pick<FeatureInk, "tokens" | "values">): Pick<FeatureInk, "segments" | "box"> {
+    const all = this.#tokenizer.segments(tokens);
+    const segments = all
+      .filter(({ drawn }) => drawn)
+      .map(({ from, to, thetaIndex, radiusIndex }) => {
+        const value = Math.max(thetaIndex === null ? 0 : values[thetaIndex]!, radiusIndex === null ? 0 : values[radiusIndex]!);
+        return [...from, ...to, value] as const;
+      });
+    return { segments, box: boxOf(all) };
   }
 }
 

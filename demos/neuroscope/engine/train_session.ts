@@ -1,13 +1,20 @@
 import { readModelFile } from "./model_file.ts";
 import type { TrainConfig } from "./train_config.ts";
-import type { RunFile, Sample, Tuning } from "./train_file.ts";
+import type { RunFile, Tuning } from "./train_file.ts";
 import type { TrainHistory } from "./train_history.ts";
+import type { DrawnInk } from "./train_ink.ts";
 import { ModelSession } from "./train_model.ts";
 import type { SaeLook } from "./train_probe.ts";
 import { SaeSession } from "./train_sae.ts";
 
 /** What to look at while training: what the model writes, or what features do. */
-export type Look = { readonly kind: "model"; readonly samples: readonly Sample[] } | SaeLook;
+export type Look = ModelLook | SaeLook;
+
+/** What the model has written at some steps, the latest last. */
+export interface ModelLook {
+  readonly kind: "model";
+  readonly samples: readonly { readonly step: number; readonly inks: readonly DrawnInk[] }[];
+}
 
 /** A run in training, of either kind. Between steps all of it may be asked for; while {@link run} goes on, nothing but {@link tune}. */
 export interface TrainSession {
