@@ -184,10 +184,10 @@ describe("runs", () => {
       expect((await runCli(["train", "--config", folder.config, "--lr", lr, "--quiet", ...runs])).code).toBe(0);
     const list = await run("runs", "ls", ...runs);
     expect(list.stdout.trim().split("\n")).toHaveLength(3);
-    expect(JSON.parse((await run("runs", "ls", "--json", ...runs)).stdout)).toMatchObject([
-      { name: "tiny-001", state: "finished", step: 12 },
-      { name: "tiny-002" },
-    ]);
+    expect(JSON.parse((await run("runs", "ls", "--json", ...runs)).stdout)).toMatchObject({
+      runs: [{ name: "tiny-001", state: "finished", step: 12 }, { name: "tiny-002" }],
+      saes: [],
+    });
     expect((await run("runs", "show", "2", ...runs)).stdout).toContain("training.lr = 0.02");
     const { stdout } = await run("runs", "compare", "1", "last", "--json", ...runs);
     expect(JSON.parse(stdout).differing).toEqual([{ path: "training.lr", values: ["0.01", "0.02"] }]);

@@ -6,7 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRunForReport } from "../../packages/cli/report/read_run.ts";
 import { writeReport } from "../../packages/cli/report/write_report.ts";
 import { listRuns } from "../../packages/cli/run/find_run.ts";
+import { readSaeRun } from "../../packages/cli/sae/report/read_sae_run.ts";
+import { writeSaeReport } from "../../packages/cli/sae/report/write_sae_report.ts";
 import { madeRun } from "../../packages/cli/testing/made_run.ts";
+import { madeSaeRun } from "../../packages/cli/testing/made_sae_run.ts";
 import { type TemporaryFolder, temporaryFolder } from "../../packages/cli/testing/mini.ts";
 import { findChromium, launchChromium } from "./chromium.mjs";
 import { sayThatSkipped } from "./tool.mjs";
@@ -54,7 +57,7 @@ async function open(
 /** How many different colours a chart's canvas has: an empty one has few. */
 function colours(page: Page, chart: string): Promise<number> {
   return page.evaluate((id) => {
-    const canvas = document.querySelector<HTMLCanvasElement>(`[data-chart=${id}] canvas`)!;
+    const canvas = document.querySelector<HTMLCanvasElement>(`[data-chart="${id}"] canvas`)!;
     const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
     return new Set(new Uint32Array(data.buffer)).size;
   }, chart);
@@ -145,5 +148,32 @@ describe("a report in Chromium", () => {
     expect(await page.locator("#announcer").textContent()).toMatch(/^tokens 32, made-003 training/);
     expect(complaints).toEqual([]);
     await page.close();
+  });
+
+  it("draws the curves of autoencoders, of those that are to be seen", async (context) => {
+    if (!browser) return context.skip();
+    const path = madeSaeRun(folder.path, { name: "grid-006", steps: 40, grid: ["sae.k=2,4"] });
+    const entry = { name: "grid-006", path, number: 6 };
+    await writeSaeReport(join(path, "report.html"), await readSaeRun(entry));
+    for (const colorScheme of ["light", "dark"] as const) {
+      const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, colorScheme });
+      const complaints: string[] = [];
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      page.on("console", (message) => complaints.push(message.text()));
+      await page.goto(pathToFileURL(join(path, "report.html")).href);
+      const charts = ["loss", "metrics/explained_variance", "metrics/l0", "sparsity/dead_features", "milliseconds"];
+      for (const chart of charts) expect(await colours(page, chart)).toBeGreaterThan(20);
+      const told = async (): Promise<string | null> => {
+        await page.locator('[data-chart="metrics/l0"]').press("Home");
+        return page.locator("#announcer").textContent();
+      };
+      expect(await told()).toMatch(/k-2 L0 8\.0+, k-4 L0 7/);
+      await page.getByRole("checkbox", { name: "show k-2" }).uncheck();
+      expect(await told()).toMatch(/^(?!.*k-2).*k-4 L0 7/);
+      await page.getByRole("radio", { name: "rows" }).check();
+      expect(await page.locator("[data-axis]").first().textContent()).toBe("rows");
+      expect(complaints).toEqual([]);
+      await page.close();
+    }
   });
 });

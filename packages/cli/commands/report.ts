@@ -4,7 +4,10 @@ import type { Command } from "commander";
 import { oneLine, UsageError } from "../errors.ts";
 import { type ReportedRun, readRunForReport } from "../report/read_run.ts";
 import { writeReport } from "../report/write_report.ts";
-import { findRun, type RunEntry } from "../run/find_run.ts";
+import type { RunEntry } from "../run/find_run.ts";
+import { findAnyRun } from "../sae/report/find_any_run.ts";
+import { isSaeRun, type ReportedSaeRun, readSaeRun } from "../sae/report/read_sae_run.ts";
+import { writeSaeReport } from "../sae/report/write_sae_report.ts";
 import { exportRun } from "../tensorboard/export_run.ts";
 import { Output } from "../terminal/output.ts";
 import { megabytes } from "../terminal/progress.ts";
@@ -22,7 +25,7 @@ export function addReportCommand(program: Command): void {
   program
     .command("report")
     .description("Write a page with a run's curves, samples and configuration, or with several runs over one another.")
-    .argument("[run...]", "a name, a number, a folder, or last (default: last)")
+    .argument("[run...]", "a name, a number, a folder, or last (default: last); saes/NAME for one of sae train")
     .option("--out <file>", "where the page goes (default: report.html in the run's folder; of several runs compare.html beside them)")
     .option("--tensorboard <folder>", "write TensorBoard event files instead, a folder a run")
     .option("--runs <folder>", "where run folders are", "runs")
@@ -43,24 +46,45 @@ The page is one file: it opens from the disk, needs no network, and can be sent 
 Examples:
   pnpm cli report                                    the last run, into its folder
   pnpm cli report 3 --out ~/run3.html
+  pnpm cli report saes/default-001                   a run of sae train
   pnpm cli report 3 4 tiny-007 --out compare.html    several runs over one another
   pnpm cli report 3 4 --tensorboard boards           then: tensorboard --logdir boards`;
 
 async function writePage(entries: readonly RunEntry[], { flags, output }: { flags: ReportFlags; output: Output }): Promise<void> {
-  const runs: ReportedRun[] = [];
-  for (const entry of entries) runs.push(await readRunForReport(entry));
+  const { runs, write } = await readAll(entries);
   for (const { summary, warnings } of runs) for (const warning of warnings) output.say(`note     ${summary.name}: ${warning}`);
   const standard = runs.length === 1 ? join(entries[0]!.path, "report.html") : join(resolve(flags.runs), "compare.html");
   const path = resolve(flags.out ?? standard);
   if (await isFolder(path)) throw new UsageError(`Expected a file for --out but found the folder ${path}`);
-  const bytes = await writing(path, () => writeReport(path, runs));
+  const bytes = await writing(path, () => write(path));
   const told = runs.map(({ summary, warnings }) => ({ run: summary.name, warnings }));
   if (output.json) output.event("report", { path, bytes, runs: told });
   else output.say(`report   ${path}  ${megabytes(bytes)}`);
 }
 
+/** Runs of models, one or several, or a run of autoencoders, and what writes the page of them. */
+async function readAll(entries: readonly RunEntry[]): Promise<{
+  readonly runs: readonly Pick<ReportedRun | ReportedSaeRun, "summary" | "warnings">[];
+  readonly write: (path: string) => Promise<number>;
+}> {
+  const ofSaes = await Promise.all(entries.map(isSaeRun));
+  if (!ofSaes.includes(true)) {
+    const runs: ReportedRun[] = [];
+    for (const entry of entries) runs.push(await readRunForReport(entry));
+    return { runs, write: (path) => writeReport(path, runs) };
+  }
+  if (entries.length > 1)
+    throw new UsageError(
+      `Expected one run of autoencoders by itself but found ${entries.map(({ name }) => name).join(", ")}: \`sae compare --out page.html\` sets several side by side`,
+    );
+  const run = await readSaeRun(entries[0]!);
+  return { runs: [run], write: (path) => writeSaeReport(path, run) };
+}
+
 async function writeEvents(entries: readonly RunEntry[], { folder, output }: { folder: string; output: Output }): Promise<void> {
   for (const entry of entries) {
+    if (await isSaeRun(entry))
+      throw new UsageError(`Expected runs of models but found ${entry.name}: its event files are in ${join(entry.path, "tensorboard")}`);
     const path = await writing(folder, () => exportRun(entry, resolve(folder, entry.name)));
     if (output.json) output.event("tensorboard", { run: entry.name, path });
     else output.say(`events   ${path}`);
@@ -69,7 +93,7 @@ async function writeEvents(entries: readonly RunEntry[], { folder, output }: { f
 
 /** Runs that were asked for, each once. @throws UsageError for one that is not there. */
 async function findRuns(names: readonly string[], flags: ReportFlags): Promise<RunEntry[]> {
-  const runs = await Promise.all(names.map((name) => findRun(resolve(flags.runs), name)));
+  const runs = await Promise.all(names.map((name) => findAnyRun(resolve(flags.runs), name)));
   return runs.filter((run, i) => runs.findIndex((other) => other.path === run.path) === i);
 }
 

@@ -8,9 +8,11 @@ import { presets } from "../config/presets.ts";
 import { valueAt } from "../config/resolve.ts";
 import { runFields } from "../config/run_schema.ts";
 import { UsageError } from "../errors.ts";
-import { findRun, listRuns, type RunEntry } from "../run/find_run.ts";
+import { listRuns, type RunEntry } from "../run/find_run.ts";
 import { lockHolder } from "../run/lock.ts";
 import { type RunSummary, runConfig, runEnvironment, runFiles, summarizeRun } from "../run/summary.ts";
+import { findAnyRun, SAE_RUNS } from "../sae/report/find_any_run.ts";
+import { isSaeRun, readSaeRun, summarizeSaeRun } from "../sae/report/read_sae_run.ts";
 import { Output } from "../terminal/output.ts";
 import { megabytes, short } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
@@ -24,7 +26,7 @@ interface RunsFlags {
 export function addRunsCommand(program: Command): void {
   const runs = program
     .command("runs")
-    .description("Look at runs: a run is named by its folder, its number, or last.")
+    .description("Look at runs: a run is named by its folder, its number, or last; those of sae train by saes/NAME, saes/2, saes/last.")
     .addHelpText("after", examples);
   const add = (name: string, description: string): Command =>
     runs.command(name).description(description).option("--runs <folder>", "where run folders are", "runs").option("--json", "as JSON");
@@ -45,6 +47,7 @@ const examples = `
 Examples:
   pnpm cli runs ls
   pnpm cli runs show last
+  pnpm cli runs show saes/default-001
   pnpm cli runs compare 3 4 tiny-007
   pnpm cli runs rm 3 --yes`;
 
@@ -59,15 +62,27 @@ async function list(flags: RunsFlags): Promise<void> {
     run.tokensPerSecond === null ? "" : short(run.tokensPerSecond),
     run.updated?.slice(0, 16).replace("T", " ") ?? "",
   ]);
-  const text =
-    all.length === 0
-      ? `no runs in ${resolve(flags.runs)}`
-      : table([["run", "state", "step", "best test", "loss", "tokens/s", "updated"], ...rows]);
-  new Output(flags).result(all, text);
+  const saes = await Promise.all((await listRuns(join(resolve(flags.runs), SAE_RUNS))).map(summarizeSaeRun));
+  const saeRows = saes.flatMap((run) => {
+    const about = [`${SAE_RUNS}/${run.name}`, run.state, `${run.step}/${run.steps ?? "?"}`];
+    const updated = run.updated?.slice(0, 16).replace("T", " ") ?? "";
+    if (run.members.length === 0) return [[...about, "", "", "", "", updated]];
+    return run.members.map(({ name, fve, l0, dead }, i) => [
+      ...(i === 0 ? about : ["", "", ""]),
+      ...[run.members.length > 1 ? name : "", decimals(fve), l0?.toFixed(1) ?? "", dead === null ? "" : String(dead)],
+      i === 0 ? updated : "",
+    ]);
+  });
+  const tables = [
+    ...(all.length > 0 ? [table([["run", "state", "step", "best test", "loss", "tokens/s", "updated"], ...rows])] : []),
+    ...(saes.length > 0 ? [table([["autoencoders", "state", "step", "", "FVE", "L0", "dead", "updated"], ...saeRows])] : []),
+  ];
+  new Output(flags).result({ runs: all, saes }, tables.length > 0 ? tables.join("\n\n") : `no runs in ${resolve(flags.runs)}`);
 }
 
 async function show(asked: string, flags: RunsFlags): Promise<void> {
-  const run = await findRun(resolve(flags.runs), asked);
+  const run = await findAnyRun(resolve(flags.runs), asked);
+  if (await isSaeRun(run)) return showSae(run, flags);
   const [summary, config, environment] = await Promise.all([summarizeRun(run), runConfig(run), runEnvironment(run)]);
   const files = await runFiles(run, [
     "checkpoints/last.safetensors",
@@ -92,9 +107,34 @@ async function show(asked: string, flags: RunsFlags): Promise<void> {
   new Output(flags).result({ ...summary, config, environment, files }, lines.join("\n"));
 }
 
+async function showSae(run: RunEntry, flags: RunsFlags): Promise<void> {
+  const { summary, config, environment, changes } = await readSaeRun(run);
+  const names = summary.members.length > 1 ? summary.members.map(({ name }) => `sae-${name}.safetensors`) : ["sae.safetensors"];
+  const files = await runFiles(run, [...names, "checkpoints/last.safetensors", "metrics.jsonl", "report.html"]);
+  const lines = [
+    `run       ${run.name}  ${run.path}`,
+    `state     ${summary.state}, step ${summary.step} of ${config.steps}${summary.message ? `: ${summary.message}` : ""}`,
+    `hook      ${config.source.hook} of ${config.source.checkpoint ?? config.source.activations ?? "?"}`,
+    ...summary.members.map(
+      ({ name, fve, l0, dead, latents }) =>
+        `sae       ${name}  FVE ${decimals(fve)}, L0 ${l0?.toFixed(2) ?? ""}, ${dead ?? "?"} of ${latents ?? "?"} latents dead`,
+    ),
+    `speed     ${summary.millisecondsPerStep === null ? "" : `${summary.millisecondsPerStep.toFixed(0)} ms a step, ${short(summary.rowsPerSecond!)} rows/s`}`,
+    `config    preset ${config.preset}${changes.length > 0 ? ", but" : ""}`,
+    ...changes.map(({ path, value }) => `            ${path} = ${quoted(value)}`),
+    `started   ${environment?.started ?? "unknown"}, Node ${environment?.node ?? "unknown"}, ${environment?.adapter?.name ?? "unknown adapter"}`,
+    `data      ${environment?.dataHash.slice(0, 16) ?? "unknown"}, seed ${config.seed}`,
+    `program   ${environment?.commit ?? "unknown commit"}`,
+    ...files.map(({ name, bytes }) => `file      ${name}  ${megabytes(bytes)}`),
+  ];
+  new Output(flags).result({ ...summary, config, environment, files }, lines.join("\n"));
+}
+
 async function compare(names: readonly string[], flags: RunsFlags): Promise<void> {
   if (names.length < 2) throw new UsageError(`Expected two runs or more to compare but found ${names.length}`);
   const runs = await findRuns(names, flags);
+  for (const run of runs)
+    if (await isSaeRun(run)) throw new UsageError(`Expected runs of models but found ${run.name}: \`sae compare\` compares autoencoders`);
   const summaries = await Promise.all(runs.map(summarizeRun));
   const configs = await Promise.all(runs.map(runConfig));
   const differing = runFields
@@ -131,7 +171,7 @@ async function remove(names: readonly string[], flags: RunsFlags & { yes?: true 
 }
 
 async function findRuns(names: readonly string[], flags: RunsFlags): Promise<RunEntry[]> {
-  const runs = await Promise.all(names.map((name) => findRun(resolve(flags.runs), name)));
+  const runs = await Promise.all(names.map((name) => findAnyRun(resolve(flags.runs), name)));
   return runs.filter((run, i) => runs.findIndex((other) => other.path === run.path) === i);
 }
 

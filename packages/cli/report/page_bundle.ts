@@ -12,21 +12,27 @@ export interface PageBundle {
   readonly licence: string;
 }
 
-let bundle: Promise<PageBundle> | undefined;
+/** Which page: of training runs, or of autoencoders' runs. */
+export type PageName = "main" | "autoencoders";
 
-/** Bundles the page's TypeScript with the chart library, once a process. It takes some 50 ms, so nothing built has to be kept in step. */
-export function pageBundle(): Promise<PageBundle> {
-  bundle ??= build().catch((error) => {
-    bundle = undefined; // a process that was stopped meanwhile may be luckier next time
-    throw error;
-  });
+const bundles = new Map<PageName, Promise<PageBundle>>();
+
+/** Bundles a page's TypeScript with the chart library, once a process. It takes some 50 ms, so nothing built has to be kept in step. */
+export function pageBundle(page: PageName = "main"): Promise<PageBundle> {
+  const bundle =
+    bundles.get(page) ??
+    build(page).catch((error) => {
+      bundles.delete(page); // a process that was stopped meanwhile may be luckier next time
+      throw error;
+    });
+  bundles.set(page, bundle);
   return bundle;
 }
 
-async function build(): Promise<PageBundle> {
+async function build(page: PageName): Promise<PageBundle> {
   const file = (name: string): string => fileURLToPath(new URL(`page/${name}`, import.meta.url));
   const { outputFiles } = buildSync({
-    entryPoints: { script: file("main.ts"), style: file("style.css") },
+    entryPoints: { script: file(`${page}.ts`), style: file("style.css") },
     bundle: true,
     minify: true,
     write: false,

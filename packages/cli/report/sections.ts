@@ -1,5 +1,6 @@
 import { valueAt } from "../config/resolve.ts";
 import { runFields } from "../config/run_schema.ts";
+import type { NamedField } from "../config/schema_keys.ts";
 import { clock, short } from "../terminal/progress.ts";
 import { chartTable } from "./chart_table.ts";
 import { Html, html } from "./html.ts";
@@ -22,7 +23,7 @@ ${warnings(runs)}
 ${runs.length === 1 ? figures(runs[0]!) : runTable(runs)}
 ${samples(runs)}
 ${curves(runs)}
-${runs.length === 1 ? configuration(runs[0]!) : differences(runs)}
+${runs.length === 1 ? configuration({ ...runs[0]!, fields: runFields }) : differences(runs)}
 ${environments(runs)}
 </main>
 <footer><p>Written on ${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC by <code>pnpm cli report</code>. This page is one file and fetches nothing.</p></footer>`;
@@ -35,7 +36,8 @@ function lead({ summary, config, changes, environment }: ReportedRun): Html {
   }</p>`;
 }
 
-function state(name: string): Html {
+/** Where a run stands, as a badge. */
+export function state(name: string): Html {
   return html`<span class="state ${name}">${name}</span>`;
 }
 
@@ -43,7 +45,10 @@ function progressOf({ step, steps }: ReportedRun["summary"]): string {
   return `${whole(step)} of ${steps === null ? "?" : whole(steps)} steps`;
 }
 
-function warnings(runs: readonly ReportedRun[]): Html | null {
+/** What somebody who looks at the curves should know. */
+export function warnings(
+  runs: readonly { readonly summary: { readonly name: string }; readonly warnings: readonly string[] }[],
+): Html | null {
   const lines = runs.flatMap((run) => run.warnings.map((text) => (runs.length > 1 ? `${run.summary.name}: ${text}` : text)));
   if (lines.length === 0) return null;
   return html`<section class="notes" aria-label="Notes"><ul>${lines.map((line) => html`<li>${line}</li>`)}</ul></section>`;
@@ -122,13 +127,7 @@ ${chartTable(id, runs)}
       html`<label><input type="checkbox" name="losses" value="${name}" form="view" checked><i class="line ${["", "dashed", "dotted"][i]} ${swatches[i]}"></i>${name}</label>`,
   );
   return html`<section id="curves" aria-labelledby="h-curves"><h2 id="h-curves">Curves</h2>
-<form class="controls js" id="view">
-<fieldset><legend>Against</legend><label><input type="radio" name="x" value="step" checked>step</label><label><input type="radio" name="x" value="time">time</label><label><input type="radio" name="x" value="tokens">tokens</label></fieldset>
-<fieldset><legend>Logarithmic</legend><label><input type="checkbox" name="logLoss">loss</label><label><input type="checkbox" name="logX">axis</label></fieldset>
-<label class="slider"><span>Smoothing</span><input type="range" name="smoothing" min="0" max="0.99" step="0.01" value="${isAlone ? 0.6 : 0.9}"><output></output></label>
-<label><input type="checkbox" name="raw"${isAlone ? new Html(" checked") : null}>raw values</label>
-<button type="button" data-act="reset" disabled>Show all</button>
-</form>
+${curveControls({ isAlone, tokens: "tokens" })}
 ${thinning(runs)}
 <noscript><p>The charts need scripts; the tables do not.</p></noscript>
 ${chart("loss", "Loss", html`<div class="key js">${key}</div>`)}
@@ -139,6 +138,17 @@ ${chart("milliseconds", "Milliseconds a step", null)}
 </div>
 <p id="announcer" class="unseen" aria-live="polite"></p>
 </section>`;
+}
+
+/** What to show of curves, and how. */
+export function curveControls({ isAlone, tokens }: { readonly isAlone: boolean; readonly tokens: string }): Html {
+  return html`<form class="controls js" id="view">
+<fieldset><legend>Against</legend><label><input type="radio" name="x" value="step" checked>step</label><label><input type="radio" name="x" value="time">time</label><label><input type="radio" name="x" value="tokens">${tokens}</label></fieldset>
+<fieldset><legend>Logarithmic</legend><label><input type="checkbox" name="logLoss">loss</label><label><input type="checkbox" name="logX">axis</label></fieldset>
+<label class="slider"><span>Smoothing</span><input type="range" name="smoothing" min="0" max="0.99" step="0.01" value="${isAlone ? 0.6 : 0.9}"><output></output></label>
+<label><input type="checkbox" name="raw"${isAlone ? new Html(" checked") : null}>raw values</label>
+<button type="button" data-act="reset" disabled>Show all</button>
+</form>`;
 }
 
 /** How exactly the curves show what was measured. */
@@ -157,9 +167,14 @@ function thinning(runs: readonly ReportedRun[]): Html {
   return html`<p class="about">${keys}</p><ul class="about">${list}</ul>`;
 }
 
-function configuration({ config, changes }: ReportedRun): Html {
+/** A configuration: what is not as its preset has it, then the rest. */
+export function configuration({
+  config,
+  changes,
+  fields,
+}: Pick<ReportedRun, "changes"> & { readonly config: { readonly preset: string }; readonly fields: readonly NamedField[] }): Html {
   const changed = new Set(changes.map(({ path }) => path));
-  const same = runFields.filter(({ path }) => !changed.has(path));
+  const same = fields.filter(({ path }) => !changed.has(path));
   const rows = changes.map(
     ({ path, preset, value }) =>
       html`<tr><th scope="row"><code>${path}</code></th><td><b>${plain(value)}</b></td><td>${plain(preset)}</td></tr>`,
@@ -192,8 +207,15 @@ function differences(runs: readonly ReportedRun[]): Html {
   }</section>`;
 }
 
-function environments(runs: readonly ReportedRun[]): Html {
-  const facts = ({ environment, config }: ReportedRun): [string, string][] =>
+/** Where runs took place, and on what. */
+export function environments(
+  runs: readonly {
+    readonly summary: Pick<ReportedRun["summary"], "name">;
+    readonly environment: ReportedRun["environment"];
+    readonly config: { readonly seed: number };
+  }[],
+): Html {
+  const facts = ({ environment, config }: (typeof runs)[number]): [string, string][] =>
     environment
       ? [
           ["started", moment(environment.started)],
@@ -209,7 +231,7 @@ function environments(runs: readonly ReportedRun[]): Html {
           ],
           ["commit", environment.commit?.replace(/^(\w{12})\w*/, "$1") ?? "unknown"],
           ["seed", String(config.seed)],
-          ["SHA-256 of the words", environment.dataHash?.slice(0, 16) ?? "unknown"],
+          ["SHA-256 of the data", environment.dataHash?.slice(0, 16) ?? "unknown"],
         ]
       : [["", "env.json is missing or damaged"]];
   const all = runs.map(facts);
@@ -233,7 +255,8 @@ function whole(value: number): string {
   return value.toLocaleString("en");
 }
 
-function moment(iso: string): string {
+/** A time for people. */
+export function moment(iso: string): string {
   return `${String(iso).slice(0, 16).replace("T", " ")} UTC`;
 }
 

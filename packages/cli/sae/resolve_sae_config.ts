@@ -66,7 +66,7 @@ function presetConfig(name: PresetName, totalSteps?: number): SaeRunConfig {
       chunk: 16,
     },
     checkpoints: { everySteps: null, everySeconds: 60 },
-    logging: { tensorboard: true },
+    logging: { report: true, tensorboard: true },
   };
 }
 

@@ -70,5 +70,5 @@ export interface SaeRunConfig {
     readonly chunk: number;
   };
   readonly checkpoints: { readonly everySteps: number | null; readonly everySeconds: number | null };
-  readonly logging: { readonly tensorboard: boolean };
+  readonly logging: { readonly report: boolean; readonly tensorboard: boolean };
 }

@@ -80,7 +80,10 @@ export const saeSchema: Schema<SaeRunConfig> = {
     everySteps: orNull(whole("checkpoint interval in steps; null: by time only", { from: 1 })),
     everySeconds: orNull(number("checkpoint interval in seconds; null: by steps only", { above: 0 })),
   },
-  logging: { tensorboard: flag("write TensorBoard event files: the figures of metrics.jsonl") },
+  logging: {
+    report: flag("keep the page report.html up to date: at checkpoints and at the end"),
+    tensorboard: flag("write TensorBoard event files: the figures of metrics.jsonl"),
+  },
 };
 
 /** All keys of it. */

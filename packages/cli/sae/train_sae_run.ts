@@ -13,8 +13,8 @@ import { type GridMember, gridMembers } from "./grid.ts";
 import { saeConfigOf, trainOptionsOf } from "./resolve_sae_config.ts";
 import { type SaeRunState, saeCodec } from "./sae_codec.ts";
 import type { SaeRunConfig } from "./sae_config.ts";
-import { SaeEvents } from "./sae_events.ts";
 import { type SaeRow, saeRow } from "./sae_metrics.ts";
+import { SaePublisher } from "./sae_publisher.ts";
 import type { SaeSource } from "./sae_source.ts";
 import { encodeSae } from "./save_sae.ts";
 
@@ -96,7 +96,7 @@ class Session {
   readonly #speed = new Speed();
   readonly #latest: SaeStepReport[] = [];
   #log: StepLog<SaeRow> | undefined;
-  #events: SaeEvents | undefined;
+  #publisher: SaePublisher | undefined;
   #savedStep = -1;
   #savedAt = performance.now();
 
@@ -122,12 +122,13 @@ class Session {
     await this.#save();
     const results = await this.#finish();
     await this.#say("finished");
+    await this.#publisher?.report();
     return results;
   }
 
   async close(): Promise<void> {
     await this.#log?.close();
-    await this.#events?.close();
+    await this.#publisher?.close();
   }
 
   /** Leaves the run in order after an error. @returns The error to show. */
@@ -137,6 +138,7 @@ class Session {
       try {
         await this.#save();
         await this.#say("interrupted");
+        await this.#publisher?.report();
       } catch (failure) {
         return this.explain(failure);
       }
@@ -146,6 +148,7 @@ class Session {
     if (this.#savedStep < 0) return error;
     const message = error instanceof ShaderError ? error.message : explainFailure(error);
     await this.#say("failed", message).catch(() => {}); // what broke the run may keep this from being written too
+    await this.#publisher?.report();
     if (error instanceof UsageError) return error;
     const advice = error instanceof NotFinite ? "" : `, \`sae train --resume ${folder.name}\` goes on from it`;
     return new RunFailed(`${message}; step ${this.#savedStep} is saved in ${folder.path}${advice}`, { cause: error });
@@ -162,7 +165,7 @@ class Session {
     await this.#save();
     await this.#say("running");
     const { step } = trainer;
-    this.#events = await SaeEvents.open({ ...this.#options, rows: this.#log.before, step });
+    this.#publisher = await SaePublisher.open({ ...this.#options, rows: this.#log.before, step });
   }
 
   /** Takes steps until the next checkpoint. */
@@ -184,7 +187,7 @@ class Session {
     if (broken) throw new NotFinite(step, `a loss of ${broken.loss}${members.length > 1 ? ` of ${broken.name}` : ""}`);
     const row = saeRow(report, { trained: trainer.members, batchRows: source.batchRows });
     await this.#log!.append(row);
-    await this.#events!.append(row);
+    await this.#publisher!.append(row);
     this.#latest.push(report);
     if (this.#latest.length > lastSteps(config.steps)) this.#latest.shift();
     output.event("step", row);
@@ -202,11 +205,12 @@ class Session {
     const broken = firstNotFinite(floats);
     if (broken !== undefined) throw new NotFinite(step, `NaN or infinity in ${broken}`);
     await this.#log?.sync(); // so that no checkpoint is ahead of its metrics
-    await this.#events?.sync();
+    await this.#publisher?.sync();
     const path = await this.#store.save({ step, snapshot });
     this.#savedStep = step;
     this.#savedAt = performance.now();
     await this.#say("running");
+    await this.#publisher?.report();
     output.event("checkpoint", { step, path });
   }
 

@@ -57,6 +57,7 @@ describe("sae train", () => {
     );
     expect(JSON.parse(metadata.config!)).toMatchObject({ architecture: "topk", k: 2, dIn: 8, dSae: 64 });
     expect(JSON.parse(metadata.origin!)).toMatchObject({ hook: "blocks.0.hook_mlp_out", run: "tiny-001", steps: 90, rows: 1080 });
+    expect(readFileSync(saes("default-002/report.html"), "utf8")).toContain('<span class="state finished">finished</span>');
     expect((await runHere("sae", "train", "--resume", ...runs)).stdout).toContain("default-002 has finished: 90 steps");
   }, 300_000);
 

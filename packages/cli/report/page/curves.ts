@@ -82,7 +82,7 @@ export function curvesOf(spec: ChartSpec, { data, view }: { readonly data: Repor
 }
 
 /** The moving average, over what was measured: the values themselves, or where they were thinned the band from least to greatest. */
-function spreadCurves(spread: Spread, about: Pick<Curve, "x" | "run" | "label" | "colour"> & { readonly view: View }): Curve[] {
+export function spreadCurves(spread: Spread, about: Pick<Curve, "x" | "run" | "label" | "colour"> & { readonly view: View }): Curve[] {
   const { view, ...common } = about;
   const average: Curve = { ...common, kind: "average", y: smooth(spread.mean, view.smoothing) };
   if (!view.showRaw || (view.smoothing === 0 && !spread.min)) return [average];
