@@ -1,14 +1,242 @@
+import { StrokeTokenizer } from "@cursive/cursive-model";
+import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { announce, showToast } from "../../app/announce.ts";
 import { useBench } from "../../app/bench_context.ts";
+import { useShortcuts } from "../../app/keys.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
+import { currentLink, type ParamValue, route, setParams } from "../../app/route.ts";
+import { fittingScale, layOut, paperHeight, placeInk } from "../../ink/layout.ts";
+import { movementSeconds, penMovements } from "../../ink/polyline.ts";
+import { useWidth } from "../../ink/use_width.ts";
+import { ExportMenu } from "./export_menu.tsx";
+import { loadOpening } from "./load_opening.ts";
+import { NextPanel } from "./next_panel.tsx";
+import { Paper } from "./paper.tsx";
+import { Pen } from "./pen.ts";
+import { placeOf, wordStarts } from "./places.ts";
+import { SettingsCard } from "./settings_card.tsx";
+import { TextBox } from "./text_box.tsx";
+import { planText } from "./text_plan.ts";
+import { Transport } from "./transport.tsx";
+import { sessionOf } from "./write_session.ts";
+import { againText, settingsOf } from "./write_settings.ts";
+import { WriteStatus } from "./write_status.tsx";
 
-/** Text becomes ink. */
+/** Pixels a canvas height where a text is short: letters are then as large as is good to look at. */
+const LARGEST_SCALE = 460;
+
+/** Text becomes ink, a pen movement after another. */
 export function WritePage(): VNode {
-  const status = useBench().status.value;
+  const bench = useBench();
+  const session = useMemo(() => sessionOf(bench), [bench]);
+  const pen = useMemo(() => new Pen(), []);
+  const params = route.value.params;
+  const settings = useMemo(() => settingsOf(params), [params]);
+  const draft = useSignal(settings.text);
+  const model = bench.model.value;
+  const isReady = bench.status.value.kind === "ready";
+  const words = session.words.value;
+  const futures = session.futures.value;
+  const isWriting = session.isWriting.value;
+  const isRecorded = session.isRecorded.value;
+  const paper = useRef<HTMLDivElement>(null);
+  const width = Math.max(200, useWidth(paper));
+
+  // What is drawn.
+  const tokenizer = useMemo(() => model && new StrokeTokenizer(model.tokenizer), [model]);
+  const slant = settings.slant / 100;
+  const texts = words.map(({ text, isJoined }) => `${isJoined}${text}`).join(" ");
+  const scale = useMemo(
+    () => fittingScale(words, { width, height: width < 500 ? 300 : 360, most: Math.min(LARGEST_SCALE, width * 0.9) }),
+    [texts, width],
+  );
+  const layout = useMemo(() => layOut(words, { width: width / scale, slant }), [words, width, scale, slant]);
+  const ink = useMemo(() => layout.words.flatMap(({ segments }) => segments), [layout]);
+  const movements = useMemo(() => penMovements(ink, { smooth: settings.smooth }), [ink, settings.smooth]);
+  const hairs = useMemo(() => {
+    const place = futures && layout.words[futures.word];
+    return place
+      ? futures.inks.map((each) => penMovements(placeInk(each, { origin: place.origin, slant }), { smooth: settings.smooth }))
+      : [];
+  }, [futures, layout, slant, settings.smooth]);
+  const seconds = useMemo(() => movements.map(movementSeconds), [movements]);
+  pen.give(seconds, { speed: settings.speed, isOpen: isWriting && !isRecorded });
+  const starts = wordStarts(words);
+
+  // What is asked for.
+  const playFrom = (movement: number): void => {
+    pen.moveTo(movement);
+    pen.play({ withoutMotion: matchMedia("(prefers-reduced-motion: reduce)").matches });
+  };
+  const planned = useMemo(() => model && planText(settings.text, model), [settings.text, model]);
+  const shownPlan = useMemo(() => model && planText(draft.value, model), [draft.value, model]);
+  const again = againText(settings.again);
+  const wish = JSON.stringify([
+    planned?.words,
+    settings.seed,
+    settings.temperature,
+    settings.topK,
+    settings.withoutText,
+    again,
+    model?.name,
+    model?.step,
+  ]);
+  const tell = (error: unknown): void => {
+    if (bench.status.peek().kind === "ready") showToast(`Writing failed. ${(error as Error).message}`);
+  };
+  useEffect(() => {
+    draft.value = settings.text;
+  }, [settings.text]);
+  useEffect(() => {
+    if (!params.has("text")) void loadOpening(session).then((isShown) => isShown && playFrom(0));
+  }, [session]);
+  useEffect(() => {
+    if (!isReady || !planned) return;
+    const onChange = (firstChanged: number): void => {
+      const list = session.words.peek();
+      if (firstChanged < list.length) playFrom(wordStarts(list)[firstChanged]!);
+    };
+    session.write(planned.words, settings, onChange).then(
+      () =>
+        announce(
+          `Written: ${session.words
+            .peek()
+            .map(({ text }) => text)
+            .join(" ")}`,
+        ),
+      tell,
+    );
+  }, [isReady, wish]);
+  useEffect(() => () => pen.pause(), [pen]);
+
+  const change = (changes: Record<string, ParamValue>, options?: { replace: boolean }): void => setParams(changes, options);
+  const write = (): void => {
+    if (draft.value !== settings.text) change({ text: draft.value, again: undefined }, { replace: false });
+    else playFrom(0);
+  };
+  const rewrite = (word: number): void => {
+    const next = new Map(settings.again);
+    next.set(word, (next.get(word) ?? 0) + 1);
+    change({ again: againText(next) });
+  };
+  const dice = (): void => change({ seed: Math.floor(Math.random() * 100_000), again: undefined });
+  const scrub = (movement: number): void => {
+    pen.pause();
+    session.clearFutures();
+    pen.moveTo(movement);
+  };
+  const lookAhead = (): void => {
+    pen.pause();
+    const total = starts.at(-1)!;
+    const at = Math.floor(pen.position.peek());
+    // At the end of all there is nothing to be continued: then it is the last word from its start.
+    const place = at >= total ? { word: words.length - 1, movement: 0 } : placeOf(words, at);
+    pen.moveTo(starts[place.word]! + place.movement);
+    session.lookAhead({ word: place.word, from: place.movement }, settings).catch(tell);
+  };
+  const toggle = (): void => {
+    session.clearFutures();
+    if (pen.isPlaying.peek()) pen.pause();
+    else pen.play({ withoutMotion: matchMedia("(prefers-reduced-motion: reduce)").matches });
+  };
+  const step = (by: number): void => scrub(Math.floor(pen.position.peek()) + by);
+  const stepWord = (by: 1 | -1): void => {
+    const at = Math.floor(pen.position.peek());
+    scrub(by > 0 ? (starts.find((start) => start > at) ?? at) : (starts.findLast((start) => start < at) ?? 0));
+  };
+  const copyLink = (): void => {
+    navigator.clipboard.writeText(currentLink()).then(
+      () => showToast("The link is copied. It holds the text and every setting."),
+      () => showToast(`The browser does not let pages copy. The address line has the link.`),
+    );
+  };
+  const canExport = words.length > 0 && !isRecorded && model !== undefined && words.every(({ isDone }) => isDone);
+  useShortcuts("Write", [
+    { key: " ", does: "Play or pause the pen", run: toggle },
+    { key: "arrowleft", does: "Back by a movement", run: () => step(-1) },
+    { key: "arrowright", does: "On by a movement", run: () => step(1) },
+    { key: "shift+arrowleft", does: "Back to a word's start", run: () => stepWord(-1) },
+    { key: "shift+arrowright", does: "On to the next word", run: () => stepWord(1) },
+    {
+      key: "r",
+      does: "Write the word at the pen again",
+      run: () => canExport && rewrite(placeOf(words, Math.floor(pen.position.peek())).word),
+    },
+    { key: "d", does: "Another seed", run: dice },
+    { key: "h", does: "What else it could have written", run: () => canExport && lookAhead() },
+    { key: "/", does: "To the text", run: () => document.getElementById("write-text")?.focus() },
+    {
+      key: "escape",
+      does: "Stop, and take other ends away",
+      run: () => {
+        session.stop();
+        session.clearFutures();
+      },
+    },
+  ]);
+
+  const height = paperHeight(layout.lines) * scale;
+  const status = bench.status.value;
   return (
     <div class="write">
-      <h1>Write</h1>
-      {status.kind === "loading" && <LoadingStages stages={status.stages} />}
+      <h1 class="visually-hidden">Write</h1>
+      <form
+        class="write-form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          write();
+        }}
+      >
+        <TextBox text={draft.value} plan={shownPlan} onInput={(text) => (draft.value = text)} onWrite={write} />
+        {isWriting && !isRecorded ? (
+          <button type="button" class="primary" onClick={() => session.stop()}>
+            Stop
+          </button>
+        ) : (
+          <button type="submit" class="primary" disabled={!isReady}>
+            Write
+          </button>
+        )}
+      </form>
+      <div class="write-desk">
+        <section class="sheet" ref={paper} aria-label="The writing">
+          <Paper
+            {...{ words, layout, movements, hairs, width, height, scale }}
+            position={pen.position}
+            penWidth={settings.width / 1000}
+            canRewrite={canExport}
+            onRewrite={rewrite}
+          />
+          <Transport pen={pen} words={words} total={starts.at(-1)!} onToggle={toggle} onScrub={scrub} />
+          <div class="sheet-foot">
+            {status.kind === "loading" ? <LoadingStages stages={status.stages} /> : <WriteStatus session={session} />}
+            {isRecorded && <p class="small muted recorded">A recording of this model, until your GPU is ready.</p>}
+          </div>
+          <div class="actions">
+            <button
+              type="button"
+              disabled={!canExport}
+              aria-pressed={futures !== undefined}
+              onClick={() => (futures ? session.clearFutures() : lookAhead())}
+            >
+              What else it could have written
+            </button>
+            <span class="actions-end">
+              <ExportMenu isEnabled={canExport} source={() => ({ words, ink, settings, model: model! })} />
+              <button type="button" onClick={copyLink}>
+                Copy link
+              </button>
+            </span>
+          </div>
+        </section>
+        {tokenizer && (
+          <NextPanel words={words} position={pen.position} tokenizer={tokenizer} temperature={settings.temperature} topK={settings.topK} />
+        )}
+        {!tokenizer && <section class="next-panel card" aria-hidden="true" />}
+        <SettingsCard settings={settings} onChange={change} onSwitch={(name, value) => change({ [name]: value })} onDice={dice} />
+      </div>
     </div>
   );
 }
