@@ -38,7 +38,7 @@ export interface FeaturePagesOptions {
   readonly files?: IndexFiles;
   /** In how many sequences each feature is ablated, at most; 0 measures no losses. Default 8. */
   readonly ablations?: number;
-  /** At how many firings each feature is attributed to letters, at most; 0 for none. Default 48. */
+  /** At how many firings each feature is attributed to letters, at most; 0 for none. Default 96. */
   readonly attributions?: number;
   readonly examples?: ExampleChoice;
   /** Names the random choices. Default 0. */
@@ -166,7 +166,7 @@ function makePlans(
   { sequences }: ReadCorpus,
   options: FeaturePagesOptions & { readonly site: string; readonly seed: number; readonly ablations: number },
 ): Plans {
-  const { model, site, seed, ablations, tokenizer, attributions = 48 } = options;
+  const { model, site, seed, ablations, tokenizer, attributions = 96 } = options;
   const path = attributions > 0 ? letterPath(model, site) : null;
   const heads = model.config.nHead;
   return {

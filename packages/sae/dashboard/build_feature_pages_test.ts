@@ -161,7 +161,7 @@ describe("buildFeaturePages", () => {
     for (const { letters, firings } of await allOf(pages)) {
       if (firings === 0) continue;
       const { method, characters, heads, total, count } = letters!;
-      expect([method, count]).toEqual(["first-order", Math.min(48, firings)]);
+      expect([method, count]).toEqual(["first-order", Math.min(96, firings)]);
       expect(heads.map(({ layer, head }) => [layer, head])).toEqual([
         [0, 0],
         [0, 1],

@@ -1,11 +1,12 @@
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Split, targetBatches, tokenFilter } from "@cursive/cursive-model";
+import { type Split, tokenFilter } from "@cursive/cursive-model";
 import { type BuildPhase, buildFeaturePages, type FeaturePages, tokenTable } from "@cursive/sae/dashboard";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../../errors.ts";
 import { describeFolder, describeOverview, describeTokens } from "../../features/describe_features.ts";
+import { distinctSequences } from "../../features/distinct_sequences.ts";
 import { FeatureFolder } from "../../features/feature_folder.ts";
 import { featurePage } from "../../features/page_bundle.ts";
 import { describeModel } from "../../run/find_model.ts";
@@ -123,7 +124,7 @@ async function prepare(loaded: LoadedSae, { flags, output }: { readonly flags: F
   return (options) =>
     buildFeaturePages(loaded.sae, {
       ...{ model: found.model, hook, tokenizer: found.tokenizer, seed: flags.seed, examples: { top: flags.top } },
-      batches: targetBatches(data.dataset, { split: flags.split, batches: flags.sequences, batchSize: 1 }),
+      batches: distinctSequences(data.dataset, { split: flags.split, count: flags.sequences }),
       keep: tokenFilter(found.tokenizer, chosen(flags.tokens)),
       about: { title: nameSae(loaded), words: `${config.data.source}, ${kind}`, createdAt: new Date().toISOString() },
       onProgress: (phase, { done, total }) => progress.at(phase, { done, total }),
