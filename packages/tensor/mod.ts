@@ -49,6 +49,12 @@ export {
 } from "./ops/random.ts";
 export type { ReduceOptions } from "./ops/reduce.ts";
 export { type ReluSums, reluSums } from "./ops/relu_sums.ts";
+export {
+  type ReluAutoencoder,
+  type ReluAutoencoderOptions,
+  type ReluAutoencoderParameters,
+  reluAutoencoder,
+} from "./ops/relu_autoencoder.ts";
 export { normalizeRows, rejectRows } from "./ops/unit_rows.ts";
 export { where } from "./ops/where.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";

@@ -1,4 +1,4 @@
-import { type Parameter, reluSums, type Tensor } from "@cursive/tensor";
+import { type Parameter, reluAutoencoder, type Tensor } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
 import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
@@ -48,12 +48,15 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
-    const { l1Coefficient, l1Reduction, l1Weight } = this.config;
-    const { y: features, sums, counts } = reluSums(this.preActivations(x, this.b_enc)); // (B, F), (F), (F)
-    const reconstruction = this.decode(features);
+    const { applyBDecToInput, l1Coefficient, l1Reduction, l1Weight } = this.config;
+    const parameters = { encoder: this.W_enc, encoderBias: this.b_enc, decoder: this.W_dec, decoderBias: this.b_dec };
+    const { features, sums, counts, reconstruction, error } = reluAutoencoder(x, parameters, {
+      centered: applyBDecToInput,
+      errorScale: 1 / step.rows,
+    }); // (B, F), (F), (F), (B, D), ()
     const total = (l1Weight === "none" ? sums : sums.mul(this.W_dec.norm({ axis: 1 }))).sum(); // f ≥ 0
     const l1 = this.weighted(total, l1Reduction === "sum" ? l1Coefficient : l1Coefficient / step.rows, step);
-    return { losses: { l2: this.squaredError(reconstruction, x, step), l1 }, reconstruction, features, firings: counts };
+    return { losses: { l2: error, l1 }, reconstruction, features, firings: counts };
   }
 
   override coefficients(): readonly Coefficient[] {

@@ -117,6 +117,7 @@ const shaderCosts: Readonly<Partial<Record<ShaderName, Rule>>> = {
   optimizer: everything,
   random: everything,
   reduce_gradient: size,
+  relu_autoencoder: everything,
   relu_sums: everything,
   segments: everything,
   softmax: rowsOf,

@@ -62,7 +62,7 @@ export function planMemory(steps: readonly PlanStep[], bytesOf: (id: number) => 
 }
 
 /** Slots up to this may go to anybody. */
-const SMALL_SLOT = 64 << 10;
+const SMALL_SLOT = 4 << 10;
 /** How many times its size a temporary's slot may have. */
 const MOST_WASTE = 16;
 

@@ -1,0 +1,242 @@
+import { applyAll } from "../autograd/apply.ts";
+import type { GradientContext, Op } from "../autograd/node.ts";
+import type { Range } from "../device/command.ts";
+import type { Device } from "../device/device.ts";
+import { kernel } from "../device/kernel.ts";
+import { ShapeError } from "../errors.ts";
+import { format } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { dense, empty, full } from "./copy.ts";
+import { expectDType } from "./elementwise.ts";
+import { gemm } from "./gemm/gemm.ts";
+import { linear } from "./linear.ts";
+import { matmul } from "./matmul.ts";
+import { mseLoss } from "./mse_loss.ts";
+import { COMBINE, fold } from "./reduce/fold.ts";
+import { reluSums } from "./relu_sums.ts";
+
+/** The parameters of {@link reluAutoencoder}. */
+export interface ReluAutoencoderParameters {
+  /** `[D, F]` */
+  readonly encoder: Tensor;
+  /** `[F]` */
+  readonly encoderBias: Tensor;
+  /** `[F, D]` */
+  readonly decoder: Tensor;
+  /** `[D]` */
+  readonly decoderBias: Tensor;
+}
+
+/** Options of {@link reluAutoencoder}. */
+export interface ReluAutoencoderOptions {
+  /** Subtract the decoder's bias from `x` before encoding. Default true. */
+  readonly centered?: boolean;
+  /** Factor of `error`: 1 / B makes it a mean over rows. Default 1. */
+  readonly errorScale?: number;
+}
+
+/** What {@link reluAutoencoder} gives. */
+export interface ReluAutoencoder {
+  /** f `[B, F]` */
+  readonly features: Tensor;
+  /** Sums of f's columns, `[F]`. */
+  readonly sums: Tensor;
+  /** On how many rows each feature is above 0, `[F]` f32, without gradient. */
+  readonly counts: Tensor;
+  /** y `[B, D]` */
+  readonly reconstruction: Tensor;
+  /** errorScale · Σ (y − x)², `[]`. */
+  readonly error: Tensor;
+}
+
+type Attributes = Required<ReluAutoencoderOptions>;
+
+/** Columns of features that a lane works on. */
+const COLUMNS = 4;
+/** Workgroups that even out the two halves in which software adapters deal them to their threads. */
+const WORKGROUPS = 32;
+/** Rows that repay the loading of a panel of weights; rows that one workgroup may add up, which bounds the rounding error. */
+const SHORTEST_STRETCH = 64;
+const LONGEST_STRETCH = 4096;
+
+/** Elements of a row that the kernels hold: the least that suffices, or undefined where none does. */
+function panelWidth(device: Device, width: number): number | undefined {
+  if (device.family !== "panel" || device.subgroupSize === 0) return undefined;
+  return [32, 64].find((size) => width <= size && size % device.subgroupSize === 0);
+}
+
+/** How rows are dealt out: workgroups side by side, each with some features, and how many of them one below the other. */
+function deal(device: Device, rows: number, features: number): { blocks: number; stretches: number; stretch: number } {
+  const blocks = Math.ceil(features / (device.subgroupSize * COLUMNS));
+  const wanted = Math.min(Math.ceil(WORKGROUPS / blocks), Math.floor(rows / SHORTEST_STRETCH));
+  const stretch = Math.ceil(rows / Math.max(1, wanted, Math.ceil(rows / LONGEST_STRETCH)));
+  return { blocks, stretch, stretches: Math.ceil(rows / stretch) };
+}
+
+/** Where a batch lies: rows at any stride. */
+function rowsOf(x: Tensor): { x: Range; at: { xOffset: number; xRow: number } } {
+  const rows = x.strides[1] === 1 ? x : dense(x);
+  return { x: rows.whole, at: { xOffset: rows.offset, xRow: rows.strides[0]! } };
+}
+
+/** Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error; hidden: e = y − x, and its sums. */
+const autoencoderOp: Op<Attributes> = {
+  name: "reluAutoencoder",
+  visible: 5,
+  forward([x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale }) {
+    const { device } = x!;
+    const [rows, width] = x!.shape as [number, number];
+    const features = encoder!.shape[1]!;
+    const given = rowsOf(x!);
+    const sizes = { ...given.at, rows, width, features, centered: Number(centered) };
+    const { blocks, stretches, stretch } = deal(device, rows, features);
+    const tile = { SG: device.subgroupSize, NC: COLUMNS, KD: panelWidth(device, width)! };
+
+    const f = empty([rows, features], { device });
+    const partials = empty([stretches, 2, features], { device });
+    device.run(kernel("relu_autoencoder", "encode", tile), {
+      bindings: { x: given.x, encoder: dense(encoder!), encoderBias: dense(encoderBias!), center: dense(decoderBias!), partials, f },
+      params: { ...sizes, stretch, stretches },
+      workgroups: blocks * stretches,
+    });
+    const totals = fold(partials, { kept: [1, 2], reduced: [0], shape: [2, features], length: stretches }, { combine: COMBINE.add });
+    const { out: y } = gemm({ a: f, b: decoder!, bias: decoderBias! });
+
+    const e = empty([rows, width], { device });
+    const measured = Math.max(1, Math.min(rows, Math.max(Math.ceil(2048 / width), Math.ceil(rows / 1024))));
+    const errorSums = empty([measured, 2, width], { device });
+    device.run(kernel("relu_autoencoder", "measure"), {
+      bindings: { x: given.x, y, e, partials: errorSums },
+      params: { ...sizes, stretches: measured },
+      workgroups: Math.ceil((measured * width) / 64),
+    });
+    const squares = errorSums.select(1, 1);
+    const error = fold(
+      squares,
+      { kept: [], reduced: [0, 1], shape: [], length: squares.size },
+      { combine: COMBINE.add, scale: errorScale },
+    );
+    return [f, totals.select(0, 0), totals.select(0, 1), y, error, e, errorSums];
+  },
+  gradient: backward,
+};
+
+/** The parameters' gradients, in two launches. What reaches the reconstruction from elsewhere than the error takes one or two more. */
+function backward({ inputs, outputs, gradients, attributes }: GradientContext<Attributes>): (Tensor | null)[] {
+  const [x, encoder, , decoder, decoderBias] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [f, , , , , e, errorSums] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [df, dsums, , dy, derror] = gradients as (Tensor | null)[];
+  const { device } = x;
+  const [rows, width] = x.shape as [number, number];
+  const features = encoder.shape[1]!;
+  const scale = 2 * attributes.errorScale;
+
+  // What reaches y is s·e, with a number s that is on the GPU, unless something comes from elsewhere; then it is computed by itself, and s is 1.
+  const isSimple = !df && !dy && Boolean(derror);
+  const slopes = isSimple ? e : slopesAt(e, { dy: dy ?? null, ofError: derror?.mul(scale) ?? null });
+  const slopeSums = isSimple ? errorSums : slopes.sum({ axis: 0 });
+  const slope = { hasSlope: Number(isSimple), scale };
+
+  const given = rowsOf(x);
+  const { blocks, stretches: splits, stretch } = deal(device, rows, features);
+  const sizes = { width, features, centered: Number(attributes.centered) };
+  const partials = empty([splits, (2 * width + 1) * features], { device });
+  const defines = { SG: device.subgroupSize, NC: COLUMNS, KD: panelWidth(device, width)!, FEATURE_GRADIENT: Boolean(df) };
+  device.run(kernel("relu_autoencoder", "backward", defines), {
+    bindings: {
+      x: given.x,
+      decoder: dense(decoder),
+      error: slopes,
+      center: dense(decoderBias),
+      partials,
+      kept: f,
+      dsums: (dsums ?? e).whole,
+      ...(df ? { df: dense(df) } : { slope: derror ? dense(derror) : e }),
+    },
+    params: {
+      ...sizes,
+      ...given.at,
+      ...slope,
+      rows,
+      splits,
+      stretch,
+      hasSums: Number(Boolean(dsums)),
+      sumsOffset: dsums?.offset ?? 0,
+      sumsStep: dsums?.strides[0] ?? 0,
+    },
+    workgroups: blocks * splits,
+  });
+
+  const results = [encoder.shape, [features], decoder.shape, [width]].map((shape) => empty(shape, { device }));
+  const [dEncoder, dEncoderBias, dDecoder, dDecoderBias] = results as [Tensor, Tensor, Tensor, Tensor];
+  device.run(kernel("relu_autoencoder", "finish"), {
+    bindings: {
+      parts: partials,
+      encoder: dense(encoder),
+      errorParts: slopeSums,
+      dEncoder,
+      dDecoder,
+      dEncoderBias,
+      dDecoderBias,
+      slope: derror ? dense(derror) : e,
+    },
+    params: { ...sizes, ...slope, splits, stretches: isSimple ? errorSums.shape[0]! : 1, errorStep: 2 * width },
+    workgroups: Math.ceil((partials.shape[1]! + width) / 64),
+  });
+  return [null, ...results];
+}
+
+/** The gradient of y: s·e, what came from elsewhere, or both. */
+function slopesAt(e: Tensor, { dy, ofError }: { readonly dy: Tensor | null; readonly ofError: Tensor | null }): Tensor {
+  const own = ofError && e.mul(ofError);
+  if (own && dy) return own.add(dy);
+  return own ?? (dy ? dense(dy) : full(e.shape, 0, { device: e.device }));
+}
+
+/**
+ * An autoencoder with ReLU on rows `x [B, D]`: f = ReLU((x − b_dec)·W_enc + b_enc), y = f·W_dec + b_dec, with the sums over its features and
+ * the squared error that sparse autoencoders are trained on. On software adapters, for D up to 64, encoder, ReLU and sums are one kernel, and
+ * all of the way back is another, which never stores the features' gradients; elsewhere it is the ordinary ops, as it is where `x` wants a gradient.
+ *
+ * @example
+ * ```ts
+ * const { sums, error } = reluAutoencoder(x, { encoder, encoderBias, decoder, decoderBias }, { errorScale: 1 / x.shape[0] });
+ * error.add(sums.sum().mul(l1 / x.shape[0])).backward();
+ * ```
+ * @throws ShapeError if sizes do not match, DTypeError for anything but f32.
+ */
+export function reluAutoencoder(x: Tensor, parameters: ReluAutoencoderParameters, options: ReluAutoencoderOptions = {}): ReluAutoencoder {
+  const { encoder, encoderBias, decoder, decoderBias } = parameters;
+  const { centered = true, errorScale = 1 } = options;
+  check(x, parameters);
+  const isEmpty = x.size === 0 || encoder.size === 0;
+  if (isEmpty || x.requiresGrad || panelWidth(x.device, x.shape[1]!) === undefined)
+    return composed(x, parameters, { centered, errorScale });
+  const outputs = applyAll(autoencoderOp, [x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale });
+  const [features, sums, counts, reconstruction, error] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  return { features, sums, counts: counts.detach(), reconstruction, error };
+}
+
+/** The same by ordinary ops. The encoder's bias takes the center's part, −b_dec·W_enc, so that x is left as it is. */
+function composed(x: Tensor, parameters: ReluAutoencoderParameters, { centered, errorScale }: Attributes): ReluAutoencoder {
+  const { encoder, encoderBias, decoder, decoderBias } = parameters;
+  const bias = centered ? encoderBias.sub(matmul(decoderBias, encoder)) : encoderBias;
+  const { y: features, sums, counts } = reluSums(linear(x, encoder.transpose(0, 1), bias));
+  const reconstruction = linear(features, decoder.transpose(0, 1), decoderBias);
+  return { features, sums, counts, reconstruction, error: mseLoss(reconstruction, x, { reduction: "sum" }).mul(errorScale) };
+}
+
+function check(x: Tensor, { encoder, encoderBias, decoder, decoderBias }: ReluAutoencoderParameters): void {
+  for (const t of [x, encoder, encoderBias, decoder, decoderBias]) expectDType("reluAutoencoder", t, ["f32"]);
+  if (x.rank !== 2 || encoder.rank !== 2)
+    throw new ShapeError(
+      `reluAutoencoder: expected x [B, D] and an encoder [D, F] but found ${format(x.shape)} and ${format(encoder.shape)}`,
+    );
+  const [width, features] = [x.shape[1]!, encoder.shape[1]!];
+  const expected = { encoder: [width, features], encoderBias: [features], decoder: [features, width], decoderBias: [width] };
+  for (const [name, shape] of Object.entries(expected)) {
+    const found = { encoder, encoderBias, decoder, decoderBias }[name as keyof typeof expected].shape;
+    if (format(found) !== format(shape))
+      throw new ShapeError(`reluAutoencoder: expected ${name} ${format(shape)} for x ${format(x.shape)} but found ${format(found)}`);
+  }
+}
