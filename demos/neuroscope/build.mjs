@@ -15,7 +15,7 @@ export const PAGE_BUDGET = 300_000;
 const STATIC = ["index.html", "icon.svg", "assets"];
 
 /**
- * Leaves the comments of the WGSL out, a third of it compressed. What directs its templates stays: `//#`.
+ * Leaves the comments of the WGSL out, a third of it compressed. What directs its templates stays: `//#` and `//|`.
  *
  * @type {import("esbuild").Plugin}
  */
@@ -24,7 +24,7 @@ const leanShaders = {
   setup: ({ onLoad }) =>
     onLoad({ filter: /\bshaders\.gen\.ts$/ }, ({ path }) => {
       const lines = readFileSync(path, "utf8").split("\n");
-      const kept = lines.filter((line) => !/^\s*\/\/(?!#)/.test(line)).map((line) => line.replace(/\s+\/\/(?!#).*$/, ""));
+      const kept = lines.filter((line) => !/^\s*\/\/(?![#|])/.test(line)).map((line) => line.replace(/\s+\/\/(?![#|]).*$/, ""));
       return { contents: kept.join("\n"), loader: "ts" };
     }),
 };
