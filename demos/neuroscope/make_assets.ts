@@ -1,11 +1,11 @@
 /**
  * Makes the app's model out of a run of `pnpm cli train`:
  *
- *     node scripts/with_gpu.mjs node --import tsx demos/neuroscope/make_assets.ts runs/tiny-001
+ *     node scripts/with_gpu.mjs node --import tsx demos/neuroscope/make_assets.ts runs/tiny-001 --sae runs/saes/default-001/sae.safetensors
  *
  * `assets/model.safetensors` holds the parameters of the run's best checkpoint, its configuration and its tokenizer, and which characters and
  * how long words it was trained on. `assets/opening.json` is a text that this model wrote here: what the page shows until the reader's own GPU is
- * ready, and says so.
+ * ready, and says so. With `--sae`, `assets/sae.safetensors` is the autoencoder, and `assets/features/` its feature pages.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,9 +14,11 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeSafetensors } from "@cursive/tensor";
 import { Bench } from "./engine/bench.ts";
+import type { LiveFeaturesProgress } from "./engine/live_features.ts";
 import { readModelFile } from "./engine/model_file.ts";
 import { type Opening, openingRequest } from "./engine/opening.ts";
 import { writeWords } from "./engine/write.ts";
+import { writeFeatureAssets } from "./feature_assets.ts";
 
 /** What a run's `config.json` says of its texts. */
 interface RunData {
@@ -47,7 +49,10 @@ export async function slimModel(
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ options: { name: { type: "string" }, out: { type: "string" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { name: { type: "string" }, out: { type: "string" }, sae: { type: "string" } },
+    allowPositionals: true,
+  });
   const [folder] = positionals;
   if (folder === undefined) throw new Error("Expected the folder of a run, such as runs/tiny-001, but found none");
   const assets = resolve(values.out ?? join(fileURLToPath(new URL(".", import.meta.url)), "assets"));
@@ -67,6 +72,12 @@ async function main(): Promise<void> {
   writeFileSync(join(assets, "opening.json"), `${JSON.stringify(opening)}\n`);
   console.log(`${name}: ${bytes.length} bytes, in ${assets}`);
   bench.device.destroy();
+  if (values.sae === undefined) return;
+  const sae = { name, bytes: readFileSync(values.sae) };
+  const onProgress = ({ phase, done, total }: LiveFeaturesProgress): void =>
+    console.log(`${phase} ${done}${total === null ? "" : `/${total}`}`);
+  const written = await writeFeatureAssets(assets, { model: { name, bytes }, sae, onProgress });
+  console.log(`${values.sae}: ${written} bytes with its feature pages`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,6 +1,7 @@
 import { lossOnInk, lossOnWords, lossWithoutEach, readAttention, writeWithout } from "./attention.ts";
 import { engineStats, measureSpeed, selfTest } from "./diagnostics.ts";
 import { scopeAblations, scopeInk, steerInk } from "./feature_calls.ts";
+import { buildLiveFeatures, liveFeaturePage, liveFeatureSequence } from "./live_features.ts";
 import { writeWords } from "./write.ts";
 
 /**
@@ -11,6 +12,9 @@ export interface Calls {
   readonly scopeInk: typeof scopeInk;
   readonly scopeAblations: typeof scopeAblations;
   readonly steerInk: typeof steerInk;
+  readonly liveFeatures: typeof buildLiveFeatures;
+  readonly liveFeaturePage: typeof liveFeaturePage;
+  readonly liveFeatureSequence: typeof liveFeatureSequence;
   readonly write: typeof writeWords;
   readonly attentionWrite: typeof writeWithout;
   readonly attentionRead: typeof readAttention;
@@ -27,6 +31,9 @@ export const calls: Calls = {
   scopeInk,
   scopeAblations,
   steerInk,
+  liveFeatures: buildLiveFeatures,
+  liveFeaturePage,
+  liveFeatureSequence,
   write: writeWords,
   attentionWrite: writeWithout,
   attentionRead: readAttention,

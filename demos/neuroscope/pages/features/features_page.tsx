@@ -1,3 +1,4 @@
+import type { FeatureSource } from "@cursive/sae/dashboard";
 import {
   createFeatureView,
   createLabelStore,
@@ -13,6 +14,7 @@ import { useBench } from "../../app/bench_context.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
 import { goTo, linkTo, route, setParams } from "../../app/route.ts";
 import { shippedFeatures, useOverview } from "./feature_source.ts";
+import { BuildPages, usePages } from "./live_pages.tsx";
 import { ScopeTab } from "./scope_tab.tsx";
 import { SteerTab } from "./steer_tab.tsx";
 
@@ -28,26 +30,29 @@ export function FeaturesPage(): VNode {
   const { model, status, sae } = bench;
   const [first = ""] = route.value.path;
   const tab = first === "scope" || first === "steer" ? first : "";
-  const overview = useOverview(shippedFeatures).value;
+  const pages = usePages(useOverview(shippedFeatures).value);
   return (
     <div class="features">
-      <nav class="tabs" aria-label="Features">
+      <h1 class="visually-hidden">Features</h1>
+      <nav class="feature-tabs" aria-label="Features">
         {tabs.map(({ path, title }) => (
           <a href={linkTo("features", { path: path ? [path] : [] })} aria-current={path === tab ? "page" : undefined}>
             {title}
           </a>
         ))}
       </nav>
-      {tab === "" ? (
-        <Browser />
-      ) : status.value.kind === "failed" ? null : !model.value || overview === undefined ? (
-        status.value.kind === "loading" && <LoadingStages stages={status.value.stages} />
+      {tab === "" && pages ? (
+        <Browser key={pages.overview.about.createdAt} source={pages.source} />
+      ) : status.value.kind === "failed" ? null : status.value.kind === "loading" || !model.value || pages === undefined ? (
+        <LoadingStages stages={status.value.kind === "loading" ? status.value.stages : []} />
       ) : !sae.value ? (
         <NoAutoencoder />
+      ) : tab === "" ? (
+        <BuildPages sae={sae.value} />
       ) : tab === "scope" ? (
-        <ScopeTab model={model.value} source={shippedFeatures} overview={overview} />
+        <ScopeTab model={model.value} source={pages?.source} overview={pages?.overview ?? null} />
       ) : (
-        <SteerTab model={model.value} overview={overview} />
+        <SteerTab model={model.value} overview={pages?.overview ?? null} />
       )}
     </div>
   );
@@ -63,13 +68,13 @@ function storage(): Storage | null {
 }
 
 /** The list and the pages, which need no GPU. */
-function Browser(): VNode {
+function Browser({ source }: { readonly source: FeatureSource }): VNode {
   const labels = useMemo(() => createLabelStore("neuroscope labels", storage()), []);
   const view = useMemo(() => createFeatureView(), []);
   useAddress(view);
   return (
     <FeatureBrowser
-      source={shippedFeatures}
+      source={source}
       view={view}
       labels={labels}
       hrefOf={(index) => linkTo("features", { path: index === null ? [] : [index], params: Object.fromEntries(featureViewQuery(view)) })}

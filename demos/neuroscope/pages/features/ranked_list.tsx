@@ -17,13 +17,15 @@ export interface RankedListProps {
   readonly feature: number | null;
   readonly onFeature: (feature: number | null) => void;
   readonly onPin: (feature: number) => void;
+  /** Told which feature is pointed at or has the focus. */
+  readonly onPreview: (feature: number | null) => void;
 }
 
 /** Lines that are shown at once. */
 const MOST = 40;
 
 /** Features in their order, each with a button that colours the ink with it alone and one that pins it. */
-export function RankedList({ ranked, by, summaries, pins, feature, onFeature, onPin }: RankedListProps): VNode {
+export function RankedList({ ranked, by, summaries, pins, feature, onFeature, onPin, onPreview }: RankedListProps): VNode {
   const most = ranked.reduce((sum, { score, value }) => Math.max(sum, Math.abs(by === "size" ? value : (score ?? 0))), 0);
   return (
     <ol class="ranked">
@@ -32,7 +34,12 @@ export function RankedList({ ranked, by, summaries, pins, feature, onFeature, on
         const isPinned = place >= 0;
         const length = by === "quantile" ? (score ?? 0) : most > 0 ? Math.abs(score ?? 0) / most : 0;
         return (
-          <li class={feature === index ? "current" : ""}>
+          <li
+            onPointerEnter={() => onPreview(index)}
+            onPointerLeave={() => onPreview(null)}
+            onFocusCapture={() => onPreview(index)}
+            onBlurCapture={() => onPreview(null)}
+          >
             <button
               type="button"
               class="ranked-feature"
@@ -40,7 +47,7 @@ export function RankedList({ ranked, by, summaries, pins, feature, onFeature, on
               onClick={() => onFeature(feature === index ? null : index)}
             >
               <span class="ranked-number">#{index}</span>
-              <span class="ranked-label">{summaries[index]?.label ?? (summaries[index] ? "" : "")}</span>
+              <span class="ranked-label">{summaries[index]?.label}</span>
               <span class="ranked-score">{scoreText(by, { value, score })}</span>
               <span class="ranked-bar" aria-hidden="true">
                 <span

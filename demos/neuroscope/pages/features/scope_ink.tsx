@@ -1,6 +1,6 @@
 import type { InkSegment } from "@cursive/cursive-model";
 import type { FeatureSummary } from "@cursive/sae/dashboard";
-import type { Signal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { linkTo } from "../../app/route.ts";
 import type { InkReading } from "../../engine/features.ts";
@@ -21,8 +21,12 @@ export interface ScopeInkProps {
   readonly segments: readonly InkSegment[];
   readonly segment: number | null;
   readonly summaries: readonly FeatureSummary[];
-  readonly hovered: Signal<number | null>;
+  /** The feature that colours the ink by itself; null for the pinned ones. */
+  readonly alone: number | null;
 }
+
+/** Height of a strip with the gap below it. */
+const STRIP_PX = 41;
 
 /** A feature whose activations are shown. */
 interface Shown {
@@ -36,10 +40,11 @@ interface Shown {
 }
 
 /** The ink in the colours of features, with a strip for each and what is known of the segment one points at. */
-export function ScopeInk({ state, change, reading, segments, segment, summaries, hovered }: ScopeInkProps): VNode {
-  const { show, pins, feature, scale } = state;
+export function ScopeInk({ state, change, reading, segments, segment, summaries, alone }: ScopeInkProps): VNode {
+  const { show, pins, scale } = state;
+  const hovered = useSignal<number | null>(null);
   const { text, losses, tokens, cut } = reading;
-  const wanted = feature === null || pins.includes(feature) ? pins : [...pins, feature];
+  const wanted = alone === null || pins.includes(alone) ? pins : [...pins, alone];
   const shown = wanted.map((index): Shown => {
     const found = reading.features.find((each) => each.index === index);
     const values = found ? alongSegments(alongTokens(found, tokens.length), { segments, show }) : segments.map(() => 0);
@@ -48,8 +53,7 @@ export function ScopeInk({ state, change, reading, segments, segment, summaries,
     const place = pins.indexOf(index);
     return { index, values, max, colour: place >= 0 ? pinColours[place]! : "var(--glow)", isPinned: place >= 0 };
   });
-  // A feature that was clicked colours the ink alone.
-  const painted = feature === null ? shown : shown.filter(({ index }) => index === feature);
+  const painted = alone === null ? shown : shown.filter(({ index }) => index === alone);
   const paint = (_: InkSegment, i: number): Paint[] =>
     painted.map(({ colour, values, max }) => ({ colour, strength: max > 0 ? values[i]! / max : 0 }));
   const surprise = foretold(losses, segments);
@@ -104,7 +108,8 @@ export function ScopeInk({ state, change, reading, segments, segment, summaries,
           }}
         />
       </div>
-      <div class="strips">
+      {/* A feature that is only pointed at comes and goes without moving what lies below. */}
+      <div class="strips" style={{ minHeight: `${STRIP_PX * (pins.length + 2)}px` }}>
         {shown.map(({ index, values, max, colour, isPinned }) => (
           <div class="strip">
             <span class="strip-name">

@@ -23,7 +23,7 @@ import { useAnswer } from "./use_answer.ts";
 
 export interface ScopeTabProps {
   readonly model: ModelFacts;
-  readonly source: FeatureSource;
+  readonly source: FeatureSource | undefined;
   /** Null where the features have no pages. */
   readonly overview: FeatureOverview | null;
 }
@@ -117,7 +117,7 @@ interface ReadingProps {
   readonly change: (changes: Partial<ScopeState>) => void;
   readonly reading: InkReading;
   readonly tokenizer: StrokeTokenizer;
-  readonly source: FeatureSource;
+  readonly source: FeatureSource | undefined;
   readonly overview: FeatureOverview | null;
   /** Something else is being read. */
   readonly isStale: boolean;
@@ -131,18 +131,20 @@ function Reading({ state, change, reading, tokenizer, source, overview, isStale 
   const segment = state.segment !== null && state.segment < segments.length ? state.segment : null;
   const numbers = features.map(({ index }) => index);
   const ablating = useAnswer("scopeAblations", by === "loss" ? { ink: { tokens, text }, features: numbers } : undefined).value;
-  const histograms = useHistograms(source, by === "quantile" && overview ? numbers : undefined);
+  const histograms = useHistograms(source, by === "quantile" ? numbers : []);
   const ablations = useMemo(
     () => new Map((ablating.answer ?? []).map((ablation) => [ablation.index, ablation] as const)),
     [ablating.answer],
   );
   const ranked = rankFeatures(features, { by, show, segment, segments, histograms, ablations });
   const summaries = overview?.features ?? [];
-  const hovered = useSignal<number | null>(null);
+  const preview = useSignal<number | null>(null);
+  // With nothing chosen, what is strongest shows what there is to see.
+  const alone = preview.value ?? feature ?? (pins.length === 0 ? (ranked[0]?.index ?? null) : null);
 
   const move = (by: number): void => change({ segment: Math.min(segments.length - 1, Math.max(0, (segment ?? -1) + by)) });
   const step = (by: number): void => {
-    const at = ranked.findIndex(({ index }) => index === feature);
+    const at = ranked.findIndex(({ index }) => index === (feature ?? ranked[0]?.index));
     const next = ranked[Math.min(ranked.length - 1, Math.max(0, at + by))];
     if (next) change({ feature: next.index });
   };
@@ -163,7 +165,7 @@ function Reading({ state, change, reading, tokenizer, source, overview, isStale 
 
   return (
     <div class={`scope-reading${isStale ? " stale" : ""}`}>
-      <ScopeInk {...{ state, change, reading, segments, segment, summaries, hovered }} />
+      <ScopeInk {...{ state, change, reading, segments, segment, summaries, alone }} />
       <section class="card scope-ranked" aria-label="Features that fire">
         <div class="ranked-head">
           <h2>{segment === null ? "Features on this ink" : `Features on segment ${segment + 1}`}</h2>
@@ -197,7 +199,14 @@ function Reading({ state, change, reading, tokenizer, source, overview, isStale 
         {ranked.length === 0 ? (
           <p class="muted">{segment === null ? "No feature fires on this ink." : "No feature fires here at the tokens that are shown."}</p>
         ) : (
-          <RankedList {...{ ranked, by, summaries, pins, feature }} onFeature={(next) => change({ feature: next })} onPin={pin} />
+          <RankedList
+            {...{ ranked, by, summaries, pins, feature }}
+            onFeature={(next) => change({ feature: next })}
+            onPin={pin}
+            onPreview={(next) => {
+              preview.value = next;
+            }}
+          />
         )}
       </section>
     </div>
