@@ -90,21 +90,25 @@ export function paperHeight(lines: number): number {
   return SPACING.above + (lines - 1) * SPACING.line + SPACING.below;
 }
 
-/**
- * Pixels a canvas height with which a text fills a paper of some pixels: as large as its height allows, within what is good to read.
- */
+/** One line is worth having, though letters are smaller then: by so much. */
+const ONE_LINE_WORTH = 0.7;
+
+/** Pixels a canvas height with which a text fills a paper of some pixels: as large as its height allows, within what is good to read. */
 export function fittingScale(
   words: readonly LayoutWord[],
   paper: { readonly width: number; readonly height: number; readonly most: number },
 ): number {
-  const least = Math.min(paper.most, 150);
   const unwritten = words.map((word) => ({ ...word, segments: [] }));
-  for (let scale = paper.most; scale > least; scale *= 0.94) {
-    const { lines, words: placed } = layOut(unwritten, { width: paper.width / scale });
+  const [onOneLine] = layOut(unwritten, { width: Number.POSITIVE_INFINITY }).words.slice(-1);
+  const least = Math.min(paper.most, 150);
+  let best = paper.most;
+  for (; best > least; best *= 0.94) {
+    const { lines, words: placed } = layOut(unwritten, { width: paper.width / best });
     const widest = Math.max(0, ...placed.map(({ right }) => right)) + SPACING.side;
-    if (paperHeight(lines) * scale <= paper.height && widest * scale <= paper.width) return scale;
+    if (paperHeight(lines) * best <= paper.height && widest * best <= paper.width) break;
   }
-  return least;
+  const oneLine = onOneLine ? Math.min(paper.most, paper.width / (onOneLine.right + SPACING.side)) : 0;
+  return Math.max(least, oneLine >= ONE_LINE_WORTH * best ? oneLine : best);
 }
 
 /** Ink of a word in its place: slanted, then moved from the word's own origin to where that lies. */

@@ -63,5 +63,5 @@ function curve(stroke: readonly Position[], at: number): Float32Array {
 /** How long a movement takes, in seconds: the pen is quick over long ones and in the air. */
 export function movementSeconds({ from, places, drawn }: PenMovement): number {
   const length = Math.hypot(places.at(-2)! - from[0], places.at(-1)! - from[1]);
-  return drawn ? 0.012 + 0.32 * Math.sqrt(length) * Math.sqrt(Math.min(1, 0.03 + length)) : 0.05 + 0.12 * Math.min(length, 1);
+  return drawn ? 0.008 + 0.2 * Math.sqrt(length) * Math.sqrt(Math.min(1, 0.03 + length)) : 0.03 + 0.1 * Math.min(length, 1);
 }

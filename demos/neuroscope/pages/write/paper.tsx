@@ -65,7 +65,7 @@ export function Paper({ words, layout, movements, hairs, position, width, height
           );
         })}
       {count > 0 && (
-        <p class="malformed small">
+        <p class="write-malformed small">
           {count === 1 ? "1 malformed pair of tokens" : `${count} malformed pairs of tokens`}, marked with a cross
         </p>
       )}

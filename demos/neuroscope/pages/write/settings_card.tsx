@@ -19,7 +19,7 @@ export function SettingsCard({ settings, onChange, onSwitch, onDice }: Props): V
         <legend>Drawing tokens</legend>
         <div class="field">
           <label for="setting-seed">Seed</label>
-          <div class="seed">
+          <div class="write-seed">
             <input
               id="setting-seed"
               type="number"

@@ -17,7 +17,7 @@ export function TextBox({ text, plan, onInput, onWrite }: Props): VNode {
   return (
     <div class="text-box">
       <label for="write-text">Text to write</label>
-      <div class="text-field">
+      <div class="write-field">
         <div class="backdrop" ref={backdrop} aria-hidden="true">
           {plan ? marked(text, plan.marks) : text}
         </div>
@@ -43,11 +43,7 @@ export function TextBox({ text, plan, onInput, onWrite }: Props): VNode {
       </div>
       <div class="text-about small">
         <div id="write-notes" aria-live="polite">
-          {plan?.notes.map((note) => (
-            <p key={note} class="note">
-              {note}
-            </p>
-          ))}
+          {plan && plan.notes.length > 0 && <p class="note">{plan.notes.join(" ")}</p>}
         </div>
         <span id="write-count" class="muted">
           {text.length} of {LONGEST_TEXT}

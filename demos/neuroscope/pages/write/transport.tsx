@@ -21,7 +21,7 @@ export function Transport({ pen, words, total, onToggle, onScrub }: Props): VNod
   const { word, movement } = placeOf(words, shown);
   const where = words[word] ? `movement ${movement} of “${words[word].text}”` : "nothing written";
   return (
-    <div class="transport">
+    <div class="write-transport">
       <button type="button" class="play" onClick={onToggle} disabled={total === 0} aria-label={isPlaying ? "Pause" : "Play"} title="Space">
         <span aria-hidden="true">{isPlaying ? "❚❚" : "►"}</span>
       </button>
