@@ -38,7 +38,15 @@ export function Gallery({ overview, source, labels, hrefOf }: GalleryProps): VNo
             </h3>
             <div class="fv-cards">
               {page.examples[0]?.examples.slice(0, sequences.length).map((card, i) => (
-                <InkCard key={card.sequence} card={card} sequence={sequences[i]!} tokenizer={tokenizer} show="max" max={summary.max} />
+                <InkCard
+                  key={card.sequence}
+                  card={card}
+                  sequence={sequences[i]!}
+                  tokenizer={tokenizer}
+                  show="max"
+                  max={summary.max}
+                  scale={130}
+                />
               ))}
             </div>
           </li>
@@ -56,15 +64,24 @@ interface Shown {
 
 async function readFeature(summary: FeatureSummary, source: FeatureSource): Promise<Shown> {
   const page = await source.page(summary.index);
-  const cards = page.examples[0]?.examples.slice(0, 2) ?? [];
+  const cards = page.examples[0]?.examples.slice(0, 4) ?? [];
   return { summary, page, sequences: await Promise.all(cards.map(({ sequence }) => source.sequence(sequence))) };
 }
 
-/** Labelled features by selectivity, no label twice. */
+/** Labelled features, of each factor in turn the one that says most about it. */
 function telling(features: readonly FeatureSummary[]): FeatureSummary[] {
   const ranked = features
     .filter(({ state, label }) => state === "alive" && label !== null)
     .sort((a, b) => (b.selectivity?.bits ?? 0) - (a.selectivity?.bits ?? 0));
-  const seen = new Set<string>();
-  return ranked.filter(({ label }) => !seen.has(label!) && seen.add(label!)).slice(0, SHOWN);
+  const turns = new Map<string, number>();
+  const turnOf = ({ selectivity }: FeatureSummary): number => {
+    const turn = turns.get(selectivity?.factor ?? "") ?? 0;
+    turns.set(selectivity?.factor ?? "", turn + 1);
+    return turn;
+  };
+  return ranked
+    .map((feature) => ({ feature, turn: turnOf(feature) }))
+    .sort((a, b) => a.turn - b.turn)
+    .slice(0, SHOWN)
+    .map(({ feature }) => feature);
 }

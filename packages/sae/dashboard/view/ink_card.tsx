@@ -2,6 +2,7 @@ import { type ActivationMark, type ActivationPicture, activationPicture, coordin
 import type { VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { CorpusSequence, FeatureExampleCard } from "../feature_pages.ts";
+import { tokenMeaning } from "../token_table.ts";
 import { plural, spelled, visibleCharacter } from "./format.ts";
 import { themedColour } from "./themed.ts";
 import { tokenText } from "./token_text.ts";
@@ -14,11 +15,12 @@ export interface InkCardProps {
   readonly show: "theta" | "radius" | "max";
   /** The activation with the strongest colour; null takes the card's own. */
   readonly max: number | null;
+  /** Pixels a canvas height: the same on all cards of a page, so that writing compares. Default 200. */
+  readonly scale?: number;
 }
 
-/** Pixels a canvas height: the same on all cards, so that writing compares. */
-const SCALE = 230;
-const widths = [1.5 / SCALE, 6 / SCALE] as const;
+/** Of strokes, in canvas heights: at the usual scale 1.6 to 6 pixels. */
+const widths = [0.008, 0.03] as const;
 /** Segments on either side of the ringed one whose ink is less faint. */
 const WINDOW = 5;
 
@@ -26,7 +28,7 @@ const WINDOW = 5;
  * One example on ink: the word faint, its surroundings less so, what is active coloured and widened, the place of the activation ringed. A
  * pointer over it, or the arrow keys, go through the segments and tell what each token means and how active the feature is there.
  */
-export function InkCard({ card, sequence, tokenizer, show, max }: InkCardProps): VNode {
+export function InkCard({ card, sequence, tokenizer, show, max, scale = 200 }: InkCardProps): VNode {
   const [at, setAt] = useState<number | null>(null);
   const activations = useMemo(() => denseActivations(card, sequence), [card, sequence]);
   const picture = useMemo(
@@ -76,15 +78,15 @@ export function InkCard({ card, sequence, tokenizer, show, max }: InkCardProps):
         onBlur={() => setAt(null)}
         onPointerMove={({ currentTarget, clientX, clientY }) => {
           const shown = currentTarget.firstElementChild!.getBoundingClientRect();
-          const scale = width / shown.width;
-          setAt(nearestMark(marks, [box.left + (clientX - shown.left) * scale, box.top + (clientY - shown.top) * scale]));
+          const unit = width / shown.width;
+          setAt(nearestMark(marks, [box.left + (clientX - shown.left) * unit, box.top + (clientY - shown.top) * unit]));
         }}
         onPointerLeave={() => setAt(null)}
       >
         <svg
           viewBox={[box.left, box.top, width, height].map(coordinate).join(" ")}
-          width={Math.round(width * SCALE)}
-          height={Math.round(height * SCALE)}
+          width={Math.round(width * scale)}
+          height={Math.round(height * scale)}
           aria-hidden="true"
         >
           <Strokes picture={picture} position={card.position} />
@@ -95,7 +97,9 @@ export function InkCard({ card, sequence, tokenizer, show, max }: InkCardProps):
         <span class="fv-card-text">
           <b>{spelled(card.activation)}</b> {sequence.text}
         </span>
-        <span class="fv-note">{at === null ? noteOf(picture, card) : tell(current)}</span>
+        <span class="fv-note">
+          {at === null || !marks[current] ? noteOf(picture, card) : shortly(marks[current], { activations, sequence, tokenizer })}
+        </span>
       </figcaption>
     </figure>
   );
@@ -194,6 +198,30 @@ function toldOf(
     index === null ? [] : [`${tokenText(tokenizer, sequence.tokens[index]!)}: ${spelled(activations[index]!)}`],
   );
   return [...(letter ? [`on ${visibleCharacter(letter)}`] : []), ...tokens].join(" · ");
+}
+
+/** The same in a few characters, for the eye. */
+function shortly(
+  { thetaIndex, radiusIndex }: ActivationMark,
+  {
+    activations,
+    sequence,
+    tokenizer,
+  }: { readonly activations: ArrayLike<number>; readonly sequence: CorpusSequence; readonly tokenizer: StrokeTokenizer },
+): VNode {
+  const letter = [...sequence.text][sequence.letters[radiusIndex ?? thetaIndex ?? -1] ?? -1];
+  return (
+    <>
+      {letter && `${visibleCharacter(letter)}: `}
+      {[thetaIndex, radiusIndex].map((index) =>
+        index === null ? null : (
+          <span key={index}>
+            {tokenMeaning(sequence.tokens[index]!, tokenizer)} <b>{spelled(activations[index]!)}</b>{" "}
+          </span>
+        ),
+      )}
+    </>
+  );
 }
 
 /** What cannot be seen. */

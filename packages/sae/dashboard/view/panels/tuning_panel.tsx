@@ -12,8 +12,11 @@ const names: Readonly<Record<string, string>> = {
   length: "Length",
   pen: "Pen",
   place: "Place in the word",
-  letter: "Letter attended to",
+  letter: "Letter being written",
   token: "Kind of token",
+  turn: "Turn",
+  x: "Across the page",
+  height: "Height",
 };
 
 /** What a feature prefers: its mean activation over each thing that rows are about. */
@@ -48,7 +51,11 @@ function FactorChart({ factor }: { readonly factor: FactorTuning }): VNode {
     rows: bins.map((bin) => [nameOf(bin), spelled(bin.mean), bin.firings, bin.rows, percent(bin.rows > 0 ? bin.firings / bin.rows : 0)]),
   };
   return (
-    <ChartFigure title={title} note={clause ? `${clause} · ${note}` : note} table={table}>
+    <ChartFigure
+      title={title}
+      note={[clause, note, name === "turn" ? "0° goes straight on, 90° turns clockwise" : null].filter(Boolean).join(" · ")}
+      table={table}
+    >
       {kind === "angle" ? (
         <RoseChart summary={summary} sectors={bins.map((bin) => ({ from: bin.from, to: bin.to, value: bin.mean, title: tell(bin) }))} />
       ) : kind === "class" && name !== "letter" ? (
@@ -73,14 +80,21 @@ function FactorChart({ factor }: { readonly factor: FactorTuning }): VNode {
   );
 }
 
-function binName({ label, from, to }: TunedBin, { kind }: FactorTuning): string {
+function binName({ label, from, to }: TunedBin, { name, kind }: FactorTuning): string {
   if (kind === "class") return visibleCharacter(label ?? "");
+  if (name === "turn") return `${degrees(from)}° to ${degrees(to)}°`;
   if (kind === "angle") return `${degrees(from)}° to ${degrees(to)}°, ${directionName((from + to) / 2)}`;
   return `${spelled(from)} to ${spelled(to)}`;
 }
 
 function axisOf(name: string): string {
-  return { length: "from, in canvas heights", place: "from; 0 is the word's start, 1 its end" }[name] ?? "from";
+  const axes: Readonly<Record<string, string>> = {
+    length: "from, in canvas heights",
+    place: "from; 0 is the word's start, 1 its end",
+    x: "from, in canvas heights to the right of the first point",
+    height: "from, in canvas heights above the first point",
+  };
+  return axes[name] ?? "from";
 }
 
 /** Letters under every bar; of ranges where every other one starts. */
