@@ -1,5 +1,5 @@
 import { spliceSite, type Transformer } from "@cursive/cursive-model";
-import { createRng, type Device, type HostTensor, openDevice, tensor } from "@cursive/tensor";
+import { createRng, type Device, type HostTensor, openDevice, type Tensor, tensor } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomModel } from "../../cursive-model/testing/random_model.ts";
 import { createSae } from "../create_sae.ts";
@@ -63,6 +63,12 @@ async function bySplice({ tokens, targets, context }: AblationSequence, latent: 
   return { deltaCe: all.sae.deltaCe.value, kl: all.sae.kl.value };
 }
 
+function logSoftmax(logits: Float64Array): Float64Array {
+  const most = logits.reduce((a, b) => Math.max(a, b));
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - most), 0);
+  return logits.map((logit) => logit - most - Math.log(sum));
+}
+
 const mean = (values: Float32Array): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 describe("ablateLatents", () => {
@@ -81,6 +87,36 @@ describe("ablateLatents", () => {
       largest = Math.max(largest, Math.abs(expected.deltaCe));
     }
     expect(largest).toBeGreaterThan(1e-3);
+  });
+
+  it("has the cross-entropies and divergences that float64 makes of the logits", async () => {
+    const made = await randomSequence(2);
+    const { data } = (await sae.stateDict()).get("W_dec")!;
+    const logitsWithout = async ({
+      latent,
+      positions,
+      activations,
+    }: Partial<AblationSequence["latents"][number]>): Promise<Float64Array[]> => {
+      const ids = ({ shape, data: values }: HostTensor): Tensor => tensor(values as Int32Array, { shape: [...shape] });
+      const taken = new Float32Array(length * width);
+      for (let k = 0; k < (positions?.length ?? 0); k++)
+        for (let d = 0; d < width; d++) taken[positions![k]! * width + d] = activations![k]! * data[latent! * width + d]!;
+      const remove = (x: Tensor): Tensor => x.sub(tensor(taken, { shape: [1, length, width] }));
+      const logits = (await spliceSite(model, site)
+        .logits(ids(host(made.tokens)), ids(host(made.context)), remove)
+        .data()) as Float32Array;
+      return Array.from({ length }, (_, t) => logSoftmax(Float64Array.from(logits.subarray(t * vocabulary, (t + 1) * vocabulary))));
+    };
+    const before = await logitsWithout({});
+    for (const { latent, deltaCe, kl } of await ablated([made])) {
+      const after = await logitsWithout(made.latents.find((one) => one.latent === latent)!);
+      for (let t = 0; t < length; t++) {
+        const target = made.targets[t]!;
+        expect(Math.abs(deltaCe[t]! - (before[t]![target]! - after[t]![target]!))).toBeLessThan(1e-5);
+        const divergence = before[t]!.reduce((sum, log, v) => sum + Math.exp(log) * (log - after[t]![v]!), 0);
+        expect(Math.abs(kl[t]! - divergence)).toBeLessThan(1e-5);
+      }
+    }
   });
 
   it("changes nothing before a latent fires first, and nothing at all where it never does", async () => {
