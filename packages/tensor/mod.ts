@@ -7,9 +7,10 @@ export type { LaunchCost } from "./capture/launch_cost.ts";
 export type { LaunchTime } from "./capture/profile.ts";
 export { busyShare, StepWatch, type WatchedStep } from "./capture/step_watch.ts";
 export * from "./create.ts";
-export { Device } from "./device/device.ts";
+export { Device, type KernelFamily } from "./device/device.ts";
 export { storageClock } from "./device/memory.ts";
-export { currentDevice, openDevice } from "./device/open.ts";
+export { currentDevice, type OpenDeviceOptions, openDevice } from "./device/open.ts";
+export { formName, type ProductForm, type ProductShape, productClass, productForms, type Tuning } from "./device/tuning.ts";
 export * from "./errors.ts";
 export type { HostTensor } from "./io/host_tensor.ts";
 export * from "./io/safetensors.ts";
@@ -48,13 +49,13 @@ export {
   uniform,
 } from "./ops/random.ts";
 export type { ReduceOptions } from "./ops/reduce.ts";
-export { type ReluSums, reluSums } from "./ops/relu_sums.ts";
 export {
   type ReluAutoencoder,
   type ReluAutoencoderOptions,
   type ReluAutoencoderParameters,
   reluAutoencoder,
 } from "./ops/relu_autoencoder.ts";
+export { type ReluSums, reluSums } from "./ops/relu_sums.ts";
 export { normalizeRows, rejectRows } from "./ops/unit_rows.ts";
 export { where } from "./ops/where.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";

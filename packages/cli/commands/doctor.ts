@@ -10,6 +10,7 @@ interface DoctorFlags {
   readonly runs: string;
   readonly quick?: true;
   readonly thorough?: true;
+  readonly tune?: true;
   readonly json?: true;
 }
 
@@ -20,6 +21,10 @@ export function addDoctorCommand(program: Command): void {
     .description("Check this machine: why something does not start, whether the GPU computes right, how fast it is.")
     .option("--quick", "no timing")
     .option("--thorough", "compare all kernels with float64, also those that this adapter does not use, however long they take to compile")
+    .option(
+      "--tune",
+      "time the kernels that products can be computed by, and use the fastest in training from now on (minutes the first time)",
+    )
     .option("--runs <folder>", "where run folders are made", "runs")
     .option("--download", "fetch a software driver where there is none, as other commands do (Linux)")
     .option("--json", "the whole report as one JSON object on standard output")
@@ -28,11 +33,12 @@ export function addDoctorCommand(program: Command): void {
 }
 
 const examples = `
-Exit code 0 if all is well or there are warnings only, 1 if anything fails. Needs no network and leaves nothing behind.
+Exit code 0 if all is well or there are warnings only, 1 if anything fails. Needs no network and, but for --tune, leaves nothing behind.
 
 Examples:
   pnpm cli doctor                          everything, in some seconds
   pnpm cli doctor --quick                  without timing
+  pnpm cli doctor --tune --quick           choose the fastest kernels for this adapter; CURSIVE_TUNING=off leaves the choice unused
   pnpm cli doctor --runs /data/runs        with the disk that runs will go to
   pnpm --silent cli doctor > report.txt    a report to show to others: plain text, your home folder as ~
   pnpm --silent cli doctor --json | jq '.findings[] | select(.status != "ok")'`;
@@ -46,6 +52,7 @@ async function diagnose(flags: DoctorFlags): Promise<void> {
     runs: resolve(flags.runs),
     quick: flags.quick ?? false,
     thorough: flags.thorough ?? false,
+    tune: flags.tune ?? false,
     ...(!flags.json && { onGroup: (group, findings) => output.say(renderGroup(group, findings, paper)) }),
     ...(isTerminal && { progress: (text) => output.progress(text) }), // a file is the report, and nothing else
   });

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { canTime, type Device, openDevice } from "@cursive/tensor";
+import { canTime, type Device } from "@cursive/tensor";
 import { type Command, InvalidArgumentError } from "commander";
 import { addConfigOptions, type ConfigFlags, configFromFlags } from "../config/config_options.ts";
 import { describeChanges } from "../config/resolve.ts";
@@ -13,6 +13,8 @@ import { buildTrainer } from "../run/build_trainer.ts";
 import { openData } from "../run/data.ts";
 import { buildSaeTrainer } from "../sae/train_sae_run.ts";
 import { Output } from "../terminal/output.ts";
+import { openTunedDevice } from "../tuning/tuning_file.ts";
+import { tuningName } from "../tuning/tuning_name.ts";
 import { addSaeConfigOptions, openSource, type SaeConfigFlags, saeConfigFromFlags } from "./sae/train.ts";
 
 interface ProfileFlags {
@@ -86,10 +88,12 @@ async function report(
 ): Promise<void> {
   const output = new Output({ json: flags.json });
   const trace = flags.trace === undefined ? undefined : traceFile(flags.trace);
-  using device = await openTimedDevice();
+  using device = await openDeviceWithClock();
   output.say(`config    preset ${config.preset}${changes.length > 0 ? ", changed:" : ""}`);
   for (const line of describeChanges(changes)) output.say(`            ${line}`);
-  output.say(`adapter   ${device.name}${device.isSoftware ? " (software)" : ""}, ${device.family} kernels`);
+  output.say(
+    `adapter   ${device.name}${device.isSoftware ? " (software)" : ""}, ${device.family} kernels${device.tuning ? `, tuned ${tuningName(device.tuning)}` : ""}`,
+  );
   const trainer = await build({ output });
   const profile = await profileSteps(trainer, { device, steps: flags.timedSteps, say: (text) => output.progress(text) });
   output.endProgress();
@@ -97,13 +101,16 @@ async function report(
   if (trace !== undefined) {
     await writeFile(trace, JSON.stringify(chromeTrace(watched, { adapter: device.name, profile: what, preset: config.preset })));
   }
-  output.result({ event: "profile", what, config, changes, adapter: device.name, ...figures }, describeProfile(profile));
+  output.result(
+    { event: "profile", what, config, changes, adapter: device.name, tuning: tuningName(device.tuning), ...figures },
+    describeProfile(profile),
+  );
   if (trace !== undefined) output.say(`trace     ${trace}`);
 }
 
 /** Dawn rounds timestamps to a tenth of a millisecond unless told not to: a kernel takes less. */
-async function openTimedDevice(): Promise<Device> {
-  return requireClock(await openDevice({ dawn: ["disable-dawn-features=timestamp_quantization"] }));
+async function openDeviceWithClock(): Promise<Device> {
+  return requireClock(await openTunedDevice({ dawn: ["disable-dawn-features=timestamp_quantization"] }));
 }
 
 /** The device, if it has a clock. @throws UsageError if not; then it is destroyed. */

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Device, openDevice } from "@cursive/tensor";
+import type { Device } from "@cursive/tensor";
 import { type Command, InvalidArgumentError } from "commander";
 import { addConfigOptions, type ConfigFlags, configFlagNames, configFromFlags } from "../config/config_options.ts";
 import type { Override } from "../config/overrides.ts";
@@ -17,6 +17,7 @@ import { readStatus, statusNow } from "../run/status.ts";
 import { trainRun } from "../run/train_run.ts";
 import { Output } from "../terminal/output.ts";
 import { clock, megabytes } from "../terminal/progress.ts";
+import { openTunedDevice } from "../tuning/tuning_file.ts";
 
 interface TrainFlags extends ConfigFlags {
   readonly runs: string;
@@ -70,7 +71,7 @@ async function start(resolved: ResolvedConfig, { flags, output }: { flags: Train
   output.say(`config   preset ${config.preset}${changes.length > 0 ? ", changed:" : ""}`);
   for (const line of describeChanges(changes)) output.say(`           ${line}`);
   const data = await openData(config);
-  const device = await openDevice();
+  const device = await openTunedDevice();
   const environment = await describeEnvironment(device, { seed: config.seed, dataHash: data.hash });
   const files = {
     "config.json": json(config),
@@ -109,7 +110,7 @@ async function resume(flags: TrainFlags, output: Output): Promise<void> {
     }
     if (steps) await folder.write("config.json", json(config));
     const data = await openData(config);
-    const device = await openDevice();
+    const device = await openTunedDevice();
     await noteResumption(folder, {
       device,
       step: status?.step ?? 0,
@@ -151,7 +152,7 @@ function describe({ data }: RunConfig, { data: { dataset }, device, output }: { 
 async function dryRun(resolved: ResolvedConfig, { output, timedSteps }: { output: Output; timedSteps: number }): Promise<void> {
   const { config, changes } = resolved;
   const data = await openData(config);
-  const device = await openDevice();
+  const device = await openTunedDevice();
   const estimate = await estimateRun(config, { data, timedSteps, say: (text) => output.progress(text) });
   output.endProgress();
   output.say(`config   preset ${config.preset}${changes.length > 0 ? ", changed:" : ""}`);

@@ -12,6 +12,7 @@ import { checkLimits } from "./gpu/limits.ts";
 import { explainNoAdapter } from "./gpu/no_adapter.ts";
 import { otherDriver } from "./gpu/other_driver.ts";
 import { systemFacts } from "./gpu/system_facts.ts";
+import { checkTuning, tune } from "./gpu/tuning.ts";
 import { checkSpeed } from "./speed/speed.ts";
 
 /** How much is checked. */
@@ -20,6 +21,8 @@ export interface Extent {
   readonly quick: boolean;
   /** All families of kernels, however long their shaders take to compile. */
   readonly thorough: boolean;
+  /** Time the kernels that there is a choice of, and keep what is chosen. */
+  readonly tune?: boolean;
 }
 
 /** Who hears what the checks of the GPU find, as they find it. */
@@ -33,7 +36,7 @@ const PATIENCE = 8000;
 
 /** Checks everything that needs a GPU, from the driver to a training step. `open` replaces the adapter in tests. */
 export async function checkGpu(
-  { quick, thorough }: Extent,
+  { quick, thorough, tune: wantsTuning = false }: Extent,
   { emit, progress, open = openDevice }: Listener & { readonly open?: (options?: { readonly asDefault: boolean }) => Promise<Device> },
 ): Promise<void> {
   progress("opening the GPU");
@@ -54,6 +57,8 @@ export async function checkGpu(
   emit(checkAdapter(device, facts));
   emit(checkFeatures(device));
   emit(checkLimits(device));
+  if (wantsTuning) await tune(device, progress);
+  emit(await checkTuning(device));
   const patience = thorough ? Number.POSITIVE_INFINITY : PATIENCE;
   const helper = device.isSoftware ? await open({ asDefault: false }) : device;
   for (const finding of await checkArithmetic(device, { patience, progress, helper: helper === device ? undefined : helper }))

@@ -41,7 +41,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   };
   for (const check of [checkProgram, checkNode, checkPackageManager, checkDependencies, checkProcessor, checkMemory]) emit(await check());
   close();
-  await gpu({ quick: options.quick, thorough: options.thorough }, { emit, progress });
+  await gpu({ quick: options.quick, thorough: options.thorough, tune: options.tune ?? false }, { emit, progress });
   for (const finding of await checkDisk(options.runs)) emit(finding);
   close();
   return reportOf(findings, { started, seconds: (performance.now() - began) / 1000 });

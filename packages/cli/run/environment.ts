@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Word } from "@cursive/cursive-model";
 import type { Device } from "@cursive/tensor";
+import { tuningName } from "../tuning/tuning_name.ts";
 
 /** Where a run took place: `env.json`. */
 export interface Environment {
@@ -34,6 +35,8 @@ export interface Adapter {
   readonly architecture: string;
   readonly isSoftware: boolean;
   readonly kernels: string;
+  /** Names the kernels that `doctor --tune` chose; null where they are the family's. */
+  readonly tuning?: string | null;
 }
 
 /** One more start of a run. */
@@ -78,6 +81,7 @@ export function describeAdapter(device: Device): Adapter {
     architecture: info?.architecture ?? "",
     isSoftware: device.isSoftware,
     kernels: device.family,
+    tuning: tuningName(device.tuning),
   };
 }
 

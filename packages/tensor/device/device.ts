@@ -5,6 +5,7 @@ import { type Command, type Param, packParams, type Range, writeWord } from "./c
 import { type Kernel, PipelineCache } from "./kernel.ts";
 import { ALIGNMENT, BufferPool, type PoolStats, type Storage } from "./memory.ts";
 import { refusesReadback } from "./readback.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** Which form of a kernel suits an adapter (docs/architecture.md, "Kernel families"). */
 export type KernelFamily = "portable" | "panel" | "tile";
@@ -61,6 +62,8 @@ export class Device {
   readonly subgroupSize: number;
   /** The kernels chosen for this adapter; tests set it to compare families. */
   family: KernelFamily;
+  /** Kernels chosen by timing them; undefined for those that the family stands for. */
+  tuning: Tuning | undefined;
   readonly pool: BufferPool;
   readonly pipelines: PipelineCache;
   /** Times the runs of captured steps while it is set. */

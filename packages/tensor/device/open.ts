@@ -1,6 +1,7 @@
 import { openGpu } from "#gpu";
 import { DeviceError } from "../errors.ts";
 import { Device, type KernelFamily } from "./device.ts";
+import type { Tuning } from "./tuning.ts";
 
 /** Options of {@link openDevice}. */
 export interface OpenDeviceOptions {
@@ -12,6 +13,8 @@ export interface OpenDeviceOptions {
   readonly limits?: "adapter" | "default";
   /** Kernel family to use instead of the one that suits the adapter. */
   readonly family?: KernelFamily;
+  /** Kernels to use instead of the family's, where somebody has timed them. */
+  readonly tuning?: Tuning | undefined;
   /** Accept Dawn's null backend, which validates everything and computes nothing. For measuring host time. */
   readonly allowNull?: boolean;
   /** Dawn's own switches, such as `"backend=vulkan"`; Node only. */
@@ -46,6 +49,7 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(" ") || "unnamed adapter";
   const family = options.family ?? (isSoftware ? (subgroupSize > 0 ? "panel" : "portable") : "tile");
   const device = new Device(gpuDevice, { name, isSoftware, subgroupSize, family });
+  device.tuning = options.tuning;
   if (options.asDefault !== false) defaultDevice = device;
   return device;
 }

@@ -1,6 +1,6 @@
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { presetNames } from "@cursive/sae";
-import { type Device, openDevice } from "@cursive/tensor";
+import type { Device } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { fromText, type Override, parseSetting } from "../../config/overrides.ts";
 import { describeChanges } from "../../config/resolve.ts";
@@ -21,6 +21,7 @@ import { buildSaeTrainer, lastSteps, type TrainedSae, trainSaeRun } from "../../
 import { Output } from "../../terminal/output.ts";
 import { clock, megabytes } from "../../terminal/progress.ts";
 import { table } from "../../terminal/table.ts";
+import { openTunedDevice } from "../../tuning/tuning_file.ts";
 
 /** Options that say what autoencoders are trained, as commander gives them. */
 export interface SaeConfigFlags {
@@ -235,7 +236,7 @@ async function resume(flags: SaeTrainFlags, output: Output): Promise<void> {
 }
 
 async function withDevice(output: Output, work: (device: Device, interruption: Interruption) => Promise<void>): Promise<void> {
-  using device = await openDevice();
+  using device = await openTunedDevice();
   const interruption = listenForInterrupt((text) => output.warn(text));
   try {
     await work(device, interruption);
@@ -273,6 +274,8 @@ async function train(config: SaeRunConfig, { source, device, output, interruptio
   output.event("end", { state: "finished", step: trainer.step, seconds });
   output.say(`done     ${trainer.step} steps in ${clock(seconds)}; means over the last ${lastSteps(config.steps)}:`);
   output.say(table(resultRows(results)));
+  const name = results.length > 1 ? ` --name ${results[0]!.name}` : "";
+  output.say(`next     pnpm cli sae features ${relative("", folder.path)}${name} makes pages of what each feature is about`);
 }
 
 function describe(lines: readonly string[], { source, device, output }: Pick<TrainAbout, "source" | "device" | "output">): void {

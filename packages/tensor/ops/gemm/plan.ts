@@ -1,5 +1,6 @@
 import type { Device } from "../../device/device.ts";
 import { type Kernel, kernel } from "../../device/kernel.ts";
+import { type ProductForm, tunedForm } from "../../device/tuning.ts";
 import type { Operand, Problem } from "./problem.ts";
 
 /** What a product does besides `A·B`; each combination is a pipeline of its own. */
@@ -27,9 +28,10 @@ export interface Plan {
  * variant and, for tiles, layout.
  */
 export function plan(device: Device, problem: Problem, variant: Variant): Plan {
-  if (device.family === "tile") return tile(problem, variant);
+  const tuned = tunedForm(device, { ...problem, transposed: problem.a.row === 1 && problem.a.column !== 1 });
+  if (device.family === "tile") return tile(problem, variant, tuned);
   if (device.family === "panel" && device.subgroupSize > 0 && SHORT_PANEL % (4 * device.subgroupSize) === 0)
-    return panel(problem, variant, device.subgroupSize);
+    return panel(problem, variant, { lanes: device.subgroupSize, tuned });
   return portable(problem, variant);
 }
 
@@ -66,10 +68,12 @@ const LONG = 4;
 /** Multiplications that take a software adapter less time than the second launch of a split product. */
 const TOO_FEW_TO_SPLIT = 2 ** 18;
 
-function panel(problem: Problem, variant: Variant, lanes: number): Plan {
+function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: number; tuned: ProductForm | undefined }): Plan {
   const { m, n, k, batches } = problem;
-  const panelLength = k > SHORT_PANEL ? LONG_PANEL : SHORT_PANEL;
-  const across = Math.ceil(n / (lanes * PANEL_COLUMNS)) * batches;
+  const form = tuned?.family === "panel" ? tuned : undefined;
+  const panelLength = form?.length ?? (k > SHORT_PANEL ? LONG_PANEL : SHORT_PANEL);
+  const columns = form?.columns ?? PANEL_COLUMNS;
+  const across = Math.ceil(n / (lanes * columns)) * batches;
   const rows = k >= LONG * panelLength ? PANEL_ROWS_OF_LONG : PANEL_ROWS;
   const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / rows)));
   const stretch = Math.max(1, Math.ceil(m / down));
@@ -80,10 +84,10 @@ function panel(problem: Problem, variant: Variant, lanes: number): Plan {
   return {
     kernel: kernel("gemm_panel", "main", {
       SG: lanes,
-      NC: PANEL_COLUMNS,
+      NC: columns,
       KC: panelLength,
       VEC: isAligned(problem.a, "column"),
-      ONE_PANEL: panelLength === SHORT_PANEL,
+      ONE_PANEL: k <= SHORT_PANEL,
       GELU: gelu,
       GELU_SLOPE: geluSlope,
       RESIDUAL: residual,
@@ -103,13 +107,15 @@ const TILE_STEP = 16;
 const FEW_TILES = 128;
 const MANY_TILES = 256;
 
-function tile(problem: Problem, variant: Variant): Plan {
+function tile(problem: Problem, variant: Variant, tuned: ProductForm | undefined): Plan {
   const { m, n, k, batches, a, b } = problem;
   const aAlongK = a.row !== 1 || a.column === 1;
   const bAlongK = b.column !== 1;
   const count = (rows: number): number => Math.ceil(m / rows) * Math.ceil(n / TILE_COLUMNS) * batches;
   // 8 rows an invocation where there is work for all, 2 where there is little and k is too short to split.
-  const size = variant.rowSums ? 4 : count(128) >= 2 * MANY_TILES ? 8 : count(64) < FEW_TILES && aAlongK && k < 16 * TILE_STEP ? 2 : 4;
+  const usual = count(128) >= 2 * MANY_TILES ? 8 : count(64) < FEW_TILES && aAlongK && k < 16 * TILE_STEP ? 2 : 4;
+  const wished = tuned?.family === "tile" ? tuned.rows : usual;
+  const size = variant.rowSums || (wished === 2 && !aAlongK) ? 4 : wished;
   const blocks = count(16 * size);
   const split = splitK(k, { wanted: blocks < FEW_TILES ? MANY_TILES / blocks : 1, shortest: 8 * TILE_STEP, multipleOf: TILE_STEP });
   const { gelu, geluSlope, rowSums } = afterSplit(variant, split);
