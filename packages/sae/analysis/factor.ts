@@ -30,6 +30,8 @@ export interface ClassFactor {
   /** `[N]`: places in `labels`. */
   readonly values: ArrayLike<number>;
   readonly labels: readonly string[];
+  /** How a preference for some of them is put into words. Default: the name, then the labels with "or" between. */
+  readonly phrase?: (labels: readonly string[]) => string;
 }
 
 /** One bin of a factor. */

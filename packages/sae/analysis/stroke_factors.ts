@@ -15,6 +15,13 @@ export interface StrokeRows {
   readonly letter?: ArrayLike<number>;
 }
 
+/** Tokens' classes as labels speak of them. */
+const plurals: Readonly<Record<string, string>> = {
+  direction: "directions",
+  "length, pen down": "pen-down lengths",
+  "length, pen up": "pen-up lengths",
+};
+
 /**
  * The factors that latents of handwriting are looked at by; those that have columns.
  *
@@ -32,6 +39,7 @@ export function strokeFactors(
     kind: "class",
     values,
     labels,
+    ...(name === "token" && { phrase: (chosen) => `at ${chosen.map((token) => plurals[token] ?? token).join(" or ")}` }),
   });
   const { theta, length, pen, place, letter, token } = rows;
   return [

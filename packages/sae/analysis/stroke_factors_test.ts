@@ -18,8 +18,8 @@ describe("strokeFactors", () => {
       return tuning.of({ rows: chosen, activations: chosen.map(() => 1) }).label;
     };
     expect(labelOf((row) => Math.cos(rows.theta[row]! - (100 * Math.PI) / 180) > 0.95)).toMatch(/^theta (9\d|10\d)° ± \d\d?/);
-    expect(labelOf((row) => rows.token[row] === 0)).toBe("token direction");
-    expect(labelOf((row) => rows.token[row] === 2)).toMatch(/token length, pen up/);
+    expect(labelOf((row) => rows.token[row] === 0)).toBe("at directions");
+    expect(labelOf((row) => rows.token[row] === 2)).toMatch(/^(?!.*pen up).*at pen-up lengths/); // "pen up" would say nothing more
     expect(labelOf((row) => rows.place[row]! < 0.1)).toMatch(/place 0\.0\d+ to 0\.0\d+/);
     expect(labelOf(() => rng.uniform() < 0.1)).toBeNull();
   });

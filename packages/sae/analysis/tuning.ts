@@ -1,6 +1,6 @@
 import { createRng, TensorError } from "@cursive/tensor";
 import { type BinnedFactor, binFactor, type Factor, type FactorBin, MISSING } from "./factor.ts";
-import { clauseOf } from "./tuning_label.ts";
+import { clauseOf, labelOf } from "./tuning_label.ts";
 
 /** A bin of a factor, and what a latent does there. */
 export interface TunedBin extends FactorBin {
@@ -123,8 +123,13 @@ export class Tuning {
       };
     });
     const telling = factors.filter(({ clause }) => clause !== null).toSorted((a, b) => b.share - a.share);
-    const label = telling.slice(0, clauses).map(({ clause }) => clause);
-    return { factors, label: label.length > 0 ? label.join(", ") : null };
+    return {
+      factors,
+      label: labelOf(
+        telling.map(({ clause }) => clause!),
+        { most: clauses },
+      ),
+    };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BinnedFactor, ScaleFactor } from "./factor.ts";
+import type { BinnedFactor, ClassFactor, ScaleFactor } from "./factor.ts";
 import type { RowFirings } from "./tuning.ts";
 
 /** Fewer firings than this say nothing. */
@@ -53,10 +53,7 @@ function isNarrow(profile: readonly number[], occupancy: readonly number[]): boo
 }
 
 /** The fewest classes with 85% of the profile, up to three. */
-function classClause(
-  { name, labels }: { readonly name: string; readonly labels: readonly string[] },
-  profile: readonly number[],
-): string | null {
+function classClause({ name, labels, phrase }: ClassFactor, profile: readonly number[]): string | null {
   const total = profile.reduce((a, b) => a + b, 0);
   const chosen: string[] = [];
   let reached = 0;
@@ -65,7 +62,21 @@ function classClause(
     chosen.push(labels[code]!);
     reached += profile[code]!;
   }
-  return chosen.length <= 3 ? `${name} ${chosen.join(" or ")}` : null;
+  if (chosen.length > 3) return null;
+  return phrase ? phrase(chosen) : `${name} ${chosen.join(" or ")}`;
+}
+
+/** Clauses as a label: those that say nothing new are left out, such as `pen down` beside `at pen-down lengths`. */
+export function labelOf(clauses: readonly string[], { most }: { readonly most: number }): string | null {
+  const words = (clause: string): string[] => clause.split(/[^\p{L}\p{N}.°±]+/u);
+  const isTold = (clause: string): boolean =>
+    clauses.some((other) => words(other).length > words(clause).length && words(clause).every((word) => words(other).includes(word)));
+  return (
+    clauses
+      .filter((clause) => !isTold(clause))
+      .slice(0, most)
+      .join(", ") || null
+  );
 }
 
 /** From where to where the middle 80% of the weight lies, if that is the range of half of the rows or fewer. */
