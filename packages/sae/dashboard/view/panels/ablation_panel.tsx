@@ -12,13 +12,16 @@ export function AblationPanel({ ablation }: { readonly ablation: FeatureAblation
         <p class="fv-note">Not measured for this feature.</p>
       </Panel>
     );
-  const { deltaCe, deltaCeWhereFiring, klWhereFiring, byClass, sequences, sequencesFiring, count } = ablation;
+  const { deltaCe, deltaCeError, deltaCeWhereFiring, klWhereFiring, byClass, sequences, sequencesFiring, count } = ablation;
   return (
     <Panel title="Ablation" about="What the model loses when the feature is set to 0 and all else stays.">
       <dl class="fv-facts">
         <div>
           <dt>ΔCE over all tokens</dt>
-          <dd>{signed(deltaCe)} nats</dd>
+          <dd>
+            {signed(deltaCe)}
+            {deltaCeError ? ` ± ${spelled(deltaCeError)}` : ""} nats
+          </dd>
         </div>
         <div>
           <dt>ΔCE where it fires</dt>
@@ -36,7 +39,8 @@ export function AblationPanel({ ablation }: { readonly ablation: FeatureAblation
         rows={byClass.map(({ token, deltaCe: cost, count: places }) => ({ key: token, name: token, value: cost, more: [counted(places)] }))}
       />
       <p class="fv-note">
-        Run on {counted(sequences)} of the {plural(sequencesFiring, "sequence")} in which it fires, {plural(count, "place")}.
+        Run on {counted(sequences)} of the {plural(sequencesFiring, "sequence")} in which it fires, {plural(count, "place")}
+        {deltaCeError ? "; ± is a standard error over other draws of them" : ""}.
       </p>
     </Panel>
   );
