@@ -15,6 +15,8 @@ import { type FeatureBench, inputsOf } from "./features.ts";
 export interface SteerRequest {
   readonly text: string;
   readonly held: readonly HeldLatent[];
+  /** Hold features only where they fire by themselves. Default: everywhere. */
+  readonly onlyWhereFiring?: boolean;
   /** Names the draws, the same for both. */
   readonly seed: number;
   /** Below 1 tidier, above 1 wilder, 0 always the likeliest token. */
@@ -67,7 +69,8 @@ export async function steer(bench: FeatureBench, request: SteerRequest, options:
   const { model, tokenizer, sae } = bench;
   const { device } = model.lm_head.weight;
   const second = tensor(Int32Array.of(0, 1), { shape: [2, 1, 1], device }).gt(0); // the row that is steered
-  const steering = new Steering(sae, { dSae: sae.config.dSae, held: request.held, at: second, device });
+  const { held, onlyWhereFiring } = request;
+  const steering = new Steering(sae, { dSae: sae.config.dSae, held, onlyWhereFiring, at: second, device });
   const [baseline, steered] = await writeBoth(bench, { ...request, hook: steering.hook, ...options });
   const kl = await divergences(bench, { tokens: baseline.tokens, text: request.text, hook: steering.hook });
   const written = ({ tokens }: SteeredInk): WrittenInk => ({ tokens, segments: tokenizer.segments(tokens) });

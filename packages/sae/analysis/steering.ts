@@ -1,4 +1,4 @@
-import { type Device, fromHost, type Tensor, tensor } from "@cursive/tensor";
+import { type Device, fromHost, type Tensor, tensor, where } from "@cursive/tensor";
 import { type Codec, spliceHook } from "../evaluation/splice.ts";
 
 /** What one latent is held at. */
@@ -13,6 +13,8 @@ export interface SteeringOptions {
   readonly dSae: number;
   /** What is held from the start. Default: nothing. */
   readonly held?: readonly HeldLatent[];
+  /** Hold a latent only at the places where it fires by itself, so that what it says comes louder, lower or not at all. Default false: everywhere. */
+  readonly onlyWhereFiring?: boolean;
   /** Bool, of a shape that broadcasts to `[B, T, D]`: where to steer. Default: everywhere. */
   readonly at?: Tensor;
   /** Default: the one opened last. */
@@ -36,18 +38,22 @@ export class Steering {
   readonly hook: (activation: Tensor) => Tensor;
   readonly #dSae: number;
   readonly #device: Device | undefined;
-  /** `[F]`: 0 for latents that are held, 1 for the others. */
-  readonly #free: Tensor;
+  /** `[F]`: 1 for latents that are held, 0 for the others. */
+  readonly #held: Tensor;
   /** `[F]` */
   readonly #values: Tensor;
 
-  constructor(sae: Codec, { dSae, held = [], at, device }: SteeringOptions) {
+  constructor(sae: Codec, { dSae, held = [], onlyWhereFiring = false, at, device }: SteeringOptions) {
     this.#dSae = dSae;
     this.#device = device;
-    this.#free = tensor(new Float32Array(dSae).fill(1), { device });
+    this.#held = tensor(new Float32Array(dSae), { device });
     this.#values = tensor(new Float32Array(dSae), { device });
     this.hold(held);
-    const splice = spliceHook(sae, { errorTerm: true, at, edit: (features) => features.mul(this.#free).add(this.#values) });
+    const edit = (features: Tensor): Tensor => {
+      const reached = onlyWhereFiring ? this.#held.mul(features.gt(0).to("f32")) : this.#held; // [N, F] or [F]
+      return where(reached.gt(0), this.#values, features);
+    };
+    const splice = spliceHook(sae, { errorTerm: true, at, edit });
     this.hook = (activation) => {
       const [batch, length] = activation.shape as [number, number];
       return splice(activation.reshape([batch, length, activation.size / (batch * length)])).reshape(activation.shape);
@@ -56,17 +62,17 @@ export class Steering {
 
   /** Holds these latents from now on, and no others. @throws RangeError for a latent that there is not, or a value that is not finite. */
   hold(held: readonly HeldLatent[]): void {
-    const free = new Float32Array(this.#dSae).fill(1);
+    const isHeld = new Float32Array(this.#dSae);
     const values = new Float32Array(this.#dSae);
     for (const { latent, value } of held) {
       if (!Number.isInteger(latent) || latent < 0 || latent >= this.#dSae)
         throw new RangeError(`Expected a latent from 0 to ${this.#dSae - 1} but found ${latent}`);
       if (!Number.isFinite(value)) throw new RangeError(`Expected a finite value for latent ${latent} but found ${value}`);
-      free[latent] = 0;
+      isHeld[latent] = 1;
       values[latent] = value;
     }
     for (const [target, data] of [
-      [this.#free, free],
+      [this.#held, isHeld],
       [this.#values, values],
     ] as const)
       target.copyFrom(fromHost({ shape: [this.#dSae], dtype: "f32", data }, { device: this.#device }));

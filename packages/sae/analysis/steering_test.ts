@@ -43,6 +43,20 @@ describe("steeringHook", () => {
     expect(await noGrad(() => steeringHook(sae, { dSae, held: [] })(tensor(x, { shape }))).data()).toEqual(x);
   });
 
+  it("holds latents where they fire, and nowhere else, if asked to", async () => {
+    const sae = createSae({ architecture: "topk", dIn: 4, dSae, k: 3, seed: 5 });
+    const f = await noGrad(() => sae.encode(tensor(x, { shape: [6, 4] }))).data();
+    const decoder = (await sae.stateDict()).get("W_dec")!.data;
+    const latent = [...Array(dSae).keys()].find((one) => new Set([0, 1, 2, 3, 4, 5].map((row) => f[row * dSae + one]! > 0)).size === 2)!;
+    const hook = steeringHook(sae, { dSae, held: [{ latent, value: 3 }], onlyWhereFiring: true });
+    const found = await noGrad(() => hook(tensor(x, { shape: [2, 3, 4] }))).data();
+    for (const [i, value] of x.entries()) {
+      const own = f[Math.floor(i / 4) * dSae + latent]!;
+      if (own > 0) expect(found[i]).toBeCloseTo(value + (3 - own) * decoder[latent * 4 + (i % 4)]!, 5);
+      else expect(found[i]).toBe(value);
+    }
+  });
+
   it("refuses latents that there are not, and values that are no numbers", () => {
     const sae = createSae({ architecture: "standard", dIn: 4, dSae, seed: 2 });
     expect(() => steeringHook(sae, { dSae, held: [{ latent: 8, value: 1 }] })).toThrow("Expected a latent from 0 to 7 but found 8");

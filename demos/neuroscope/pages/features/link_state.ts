@@ -36,6 +36,8 @@ export interface SteerState {
   readonly seed: number;
   readonly temperature: number;
   readonly held: readonly Held[];
+  /** Hold features at every place, or only where they fire by themselves. */
+  readonly reach: "firing" | "everywhere";
   /** Draw the untouched ink faintly behind the steered. */
   readonly ghost: boolean;
 }
@@ -93,15 +95,23 @@ export function readSteer(params: Params): SteerState {
     return index === null || factor === null ? [] : [{ feature: index, times: factor }];
   });
   const first = held.filter(({ feature }, i) => held.findIndex((other) => other.feature === feature) === i);
-  return { text, seed, temperature, held: first, ghost: params.get("ghost") !== "0" };
+  return {
+    text,
+    seed,
+    temperature,
+    held: first,
+    reach: oneOf(params.get("at"), ["firing", "everywhere"] as const),
+    ghost: params.get("ghost") !== "0",
+  };
 }
 
 /** Writes some of the steering tab's state as a link has it. */
-export function writeSteer({ held, ghost, ...shared }: Partial<SteerState>): Changes {
+export function writeSteer({ held, reach, ghost, ...shared }: Partial<SteerState>): Changes {
   return {
     ...writeScope(shared),
     ...given({
       hold: held?.map(({ feature, times }) => `${feature}:${Number(times.toPrecision(4))}`).join(","),
+      at: reach && without(reach, "firing"),
       ghost: ghost === undefined ? undefined : ghost ? null : 0,
     }),
   };
@@ -127,9 +137,7 @@ function writeTokens(tokens: readonly number[]): string {
 }
 
 function readTokens(text: string): number[] {
-  return Array.from({ length: Math.floor(text.length / 2) }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 36)).filter(
-    Number.isInteger,
-  );
+  return (text.match(/../gs) ?? []).flatMap((digits) => (/^[0-9a-z]{2}$/.test(digits) ? [Number.parseInt(digits, 36)] : []));
 }
 
 function wholeNumber(text: string | null): number | null {

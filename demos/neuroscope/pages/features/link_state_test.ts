@@ -43,6 +43,7 @@ const steering: fc.Arbitrary<SteerState> = fc.record({
     maxLength: 5,
     selector: ({ feature }) => feature,
   }),
+  reach: fc.constantFrom("firing", "everywhere"),
   ghost: fc.boolean(),
 });
 

@@ -15,7 +15,7 @@ import { foretold } from "./ranking.ts";
 import { TOP_K } from "./scope_tab.tsx";
 import { SegmentStrip } from "./segment_strip.tsx";
 import { spelled } from "./segment_text.ts";
-import { fitText, SeedField, TemperatureField, TextField } from "./text_fields.tsx";
+import { Choice, fitText, SeedField, TemperatureField, TextField } from "./text_fields.tsx";
 import { type Asked, useAnswer } from "./use_answer.ts";
 
 export interface SteerTabProps {
@@ -33,13 +33,13 @@ export function SteerTab({ model, overview }: SteerTabProps): VNode {
   const state = readSteer(route.value.params);
   const change = (changes: Partial<SteerState>): void => setParams(writeSteer(changes));
   const { text, note } = fitText(state.text, model);
-  const { seed, temperature, held } = state;
+  const { seed, temperature, held, reach } = state;
   const maxOf = (feature: number): number => overview?.features[feature]?.max || UNKNOWN_MAX;
   const request: SteerRequest | undefined =
     text === ""
       ? undefined
       : {
-          ...{ text, seed, temperature, topK: TOP_K },
+          ...{ text, seed, temperature, topK: TOP_K, onlyWhereFiring: reach === "firing" },
           held: held.map(({ feature, times }) => ({ latent: feature, value: times * maxOf(feature) })),
         };
   const asked = useAnswer("steerInk", request, SLIDING_MS).value;
@@ -65,8 +65,8 @@ export function SteerTab({ model, overview }: SteerTabProps): VNode {
           <h2>Held features</h2>
           {held.length === 0 && (
             <p class="muted">
-              Choose a feature and turn it up: at every place its activation is set to the value that you choose, all others and what the
-              autoencoder misses stay as they are.
+              Choose a feature and turn it up. Its activation is set to the value that you choose; all other features, and what the
+              autoencoder misses, stay as they are.
             </p>
           )}
           {held.map(({ feature, times }) => (
@@ -78,6 +78,16 @@ export function SteerTab({ model, overview }: SteerTabProps): VNode {
               onTimes={(next) => hold(feature, next)}
             />
           ))}
+          <Choice
+            name="reach"
+            legend="Hold them"
+            value={reach}
+            choices={[
+              ["firing", "where they fire", "Only at the tokens where the feature fires by itself"],
+              ["everywhere", "everywhere", "At every token; a feature of directions then wants one where a length should come"],
+            ]}
+            onChoice={(next) => change({ reach: next })}
+          />
           <FeaturePicker
             features={overview?.features ?? []}
             held={held.map(({ feature }) => feature)}
