@@ -1,9 +1,10 @@
-import { type StrokeTokenizer, strokeTokenClasses } from "@cursive/cursive-model";
+import type { StrokeTokenizer } from "@cursive/cursive-model";
 import { createRng } from "@cursive/tensor";
 import type { AblationSequence, LatentAblation, SequenceFirings } from "../analysis/ablate_latents.ts";
 import type { LatentFirings } from "../analysis/activation_index.ts";
 import type { ReadSequence } from "./corpus.ts";
 import type { FeatureAblation } from "./feature_pages.ts";
+import { tokenKinds } from "./token_kinds.ts";
 
 /** Which sequences each feature is ablated in, and what comes of it. */
 export class AblationPlan {
@@ -86,7 +87,7 @@ export class AblationPlan {
   #classOf(target: number): string {
     const meaning = this.#tokenizer.meaning(target);
     const place = { theta: 0, radius: meaning.kind === "radius" && meaning.pen === 1 ? 1 : 2, word: 3, end: 4, pad: 5, unknown: 5 };
-    return strokeTokenClasses[place[meaning.kind]]!;
+    return tokenKinds[place[meaning.kind]]!;
   }
 }
 
@@ -95,8 +96,8 @@ const LENGTHS = 4;
 
 class Tally {
   readonly #firing: number;
-  #run = 0;
-  #total = 0;
+  /** ΔCE of each sequence that was run, summed over its targets. */
+  readonly #totals: number[] = [];
   #kl = 0;
   readonly #classes = new Map<string, { sum: number; count: number }>();
 
@@ -105,8 +106,7 @@ class Tally {
   }
 
   add(total: number, firings: readonly { readonly token: string; readonly deltaCe: number; readonly kl: number }[]): void {
-    this.#run++;
-    this.#total += total;
+    this.#totals.push(total);
     for (const { token, deltaCe, kl } of firings) {
       const found = this.#classes.get(token) ?? { sum: 0, count: 0 };
       found.sum += deltaCe;
@@ -120,13 +120,19 @@ class Tally {
     const classes = [...this.#classes].map(([token, { sum, count }]) => ({ token, deltaCe: sum / count, count }));
     const count = classes.reduce((sum, one) => sum + one.count, 0);
     const where = classes.reduce((sum, one) => sum + one.deltaCe * one.count, 0);
-    const order = (token: string): number => strokeTokenClasses.indexOf(token);
+    const order = (token: string): number => tokenKinds.indexOf(token);
+    const run = this.#totals.length;
+    const mean = run > 0 ? this.#totals.reduce((a, b) => a + b, 0) / run : 0;
+    const spread = this.#totals.reduce((sum, total) => sum + (total - mean) ** 2, 0) / Math.max(1, run - 1);
+    const perTarget = this.#firing / targets;
     return {
-      deltaCe: this.#run > 0 ? (this.#total * this.#firing) / this.#run / targets : 0,
+      deltaCe: mean * perTarget,
+      // of a mean over some of finitely many, of which none is left where all were run
+      deltaCeError: run === this.#firing ? 0 : run < 2 ? null : perTarget * Math.sqrt((spread / run) * (1 - run / this.#firing)),
       deltaCeWhereFiring: count > 0 ? where / count : 0,
       klWhereFiring: count > 0 ? this.#kl / count : 0,
       byClass: classes.sort((a, b) => order(a.token) - order(b.token)),
-      sequences: this.#run,
+      sequences: run,
       sequencesFiring: this.#firing,
       count,
     };

@@ -36,7 +36,7 @@ export interface FeaturePagesOptions {
   readonly keep?: ArrayLike<number>;
   /** Where the activation index goes, which may be large. Default: main memory. */
   readonly files?: IndexFiles;
-  /** In how many sequences each feature is ablated, at most; 0 measures no losses. Default 8. */
+  /** In how many sequences each feature is ablated, at most; 0 measures no losses. Default 16. */
   readonly ablations?: number;
   /** At how many firings each feature is attributed to letters, at most; 0 for none. Default 96. */
   readonly attributions?: number;
@@ -73,7 +73,7 @@ const MEASURED = 64;
  * @throws The reason of `signal`, if it asks to stop.
  */
 export async function buildFeaturePages(sae: SparseAutoencoder, options: FeaturePagesOptions): Promise<FeaturePages> {
-  const { model, tokenizer, signal, onProgress, ablations = 8, seed = 0 } = options;
+  const { model, tokenizer, signal, onProgress, ablations = 16, seed = 0 } = options;
   const site = spliceSite(model, options.hook).site; // refuses hooks without a vector a token
   const features = chosenFeatures(sae, options.features);
   const files = options.files ?? new MemoryFiles();

@@ -23,7 +23,7 @@ let pages: FeaturePages;
 const batches = () => targetBatches(dataset, { batches: 3, batchSize: 4 });
 const build = (options: Partial<FeaturePagesOptions> = {}): Promise<FeaturePages> =>
   buildFeaturePages(sae, {
-    ...{ model, hook: "transformer.h.0.mlp.c_proj", tokenizer, batches: batches() },
+    ...{ model, hook: "transformer.h.0.mlp.c_proj", tokenizer, batches: batches(), ablations: 8 },
     about: { title: "mini", words: "some words", createdAt: "2026-01-01T00:00:00.000Z" },
     ...options,
   });
@@ -136,6 +136,11 @@ describe("buildFeaturePages", () => {
       expect(ablation!.sequences).toBe(ablation!.sequencesFiring);
       expect(ablation!.byClass.reduce((sum, { count }) => sum + count, 0)).toBe(ablation!.count);
       if (density > 0) expect(ablation!.klWhereFiring).toBeGreaterThan(-1e-6);
+      const sample = (await pages.page(index)).ablation!;
+      const isWhole = sample.sequences === sample.sequencesFiring;
+      if (isWhole) expect(sample.deltaCeError).toBe(0);
+      // ten standard errors: of 8 sequences their own spread is uncertain
+      else expect(Math.abs(sample.deltaCe - ablation!.deltaCe)).toBeLessThan(10 * sample.deltaCeError!);
       error += Math.abs(features[index]!.deltaCe! - sampled[index]!.deltaCe!);
       size += Math.abs(features[index]!.deltaCe!);
     }

@@ -117,6 +117,8 @@ export interface LogitEffects {
 export interface FeatureAblation {
   /** A target of the whole corpus, silent sequences included: the mean of the sequences that were run, times the share in which it fires. */
   readonly deltaCe: number;
+  /** One standard error of it over other draws of as many sequences: 0 where all were run, null of a single one. */
+  readonly deltaCeError: number | null;
   /** Mean over the targets next to be written where it fires. */
   readonly deltaCeWhereFiring: number;
   /** Mean KL(with ‖ without) there. */

@@ -62,7 +62,7 @@ export function addSaeFeaturesCommand(sae: Command): void {
     .option("--features <numbers>", "pages of these only, with commas between, 10-19 for a range", numberList)
     .option("--table <numbers>", "print the strongest tokens of these and write nothing", numberList)
     .option("--top <n>", "strongest examples of each feature", wholeNumber(1, 1000), 20)
-    .option("--ablations <n>", "sequences that each feature is ablated in, at most", wholeNumber(1, 1_000_000), 8)
+    .option("--ablations <n>", "sequences that each feature is ablated in, at most", wholeNumber(1, 1_000_000), 16)
     .option("--no-ablation", "measure no losses, which takes most of the time")
     .option("--seed <n>", "names the random choices of examples and sequences", wholeNumber(0, 0xffff_ffff), 0)
     .option("--out <folder>", "where the pages go (default: features beside the autoencoder); former pages there are replaced")

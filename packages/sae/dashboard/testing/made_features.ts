@@ -178,6 +178,7 @@ function madePage(
         ? null
         : {
             deltaCe,
+            deltaCeError: Math.abs(deltaCe) / 5,
             deltaCeWhereFiring: 8 * deltaCe,
             klWhereFiring: 0.03,
             byClass: strokeTokenClasses.slice(0, 3).map((token, i) => ({ token, deltaCe: (9 - 6 * i) * deltaCe, count: 100 * (i + 1) })),
