@@ -12,6 +12,8 @@ export class Pen {
   #seconds: readonly number[] = [];
   #speed = 1;
   #isOpen = false;
+  /** Whether it goes along with the end as more comes. */
+  #isAtEnd = false;
   #frame = 0;
   #last = 0;
 
@@ -29,14 +31,15 @@ export class Pen {
     this.#seconds = seconds;
     this.#speed = about.speed;
     this.#isOpen = about.isOpen;
-    if (this.#position.peek() > seconds.length && !about.isOpen) this.#position.value = seconds.length;
+    if (this.#isAtEnd || this.#position.peek() > seconds.length) this.#position.value = seconds.length;
   }
 
-  /** Plays on, from the start where it is at the end. Without motion it is at the end at once. */
+  /** Plays on, from the start where it is at the end. Without motion it is at the end at once, and stays there while more comes. */
   play(options: { readonly withoutMotion?: boolean } = {}): void {
     if (options.withoutMotion) {
-      this.#position.value = Number.MAX_SAFE_INTEGER;
-      this.#settle();
+      this.pause();
+      this.#isAtEnd = true;
+      this.#position.value = this.#seconds.length;
       return;
     }
     if (this.#position.peek() >= this.#seconds.length && !this.#isOpen) this.#position.value = 0;
@@ -49,10 +52,12 @@ export class Pen {
   pause(): void {
     cancelAnimationFrame(this.#frame);
     this.#isPlaying.value = false;
+    this.#isAtEnd = false;
   }
 
   /** Puts the pen somewhere. */
   moveTo(position: number): void {
+    this.#isAtEnd = false;
     this.#position.value = Math.max(0, Math.min(position, this.#seconds.length));
   }
 
@@ -69,10 +74,5 @@ export class Pen {
     this.#position.value = position;
     if (position >= this.#seconds.length && !this.#isOpen) this.#isPlaying.value = false;
     else this.#frame = requestAnimationFrame((later) => this.#tick(later));
-  }
-
-  #settle(): void {
-    this.pause();
-    if (!this.#isOpen) this.#position.value = this.#seconds.length;
   }
 }

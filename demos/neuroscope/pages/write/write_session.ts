@@ -126,6 +126,7 @@ export class WriteSession {
       const same = words.findIndex(({ key }, i) => key !== before[i]?.key);
       batch(() => {
         this.#isRecorded.value = false;
+        this.#isWriting.value = missing.length > 0;
         show();
       });
       onChange(same < 0 ? words.length : same);

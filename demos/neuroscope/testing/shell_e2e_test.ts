@@ -1,0 +1,108 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findChromium } from "../../../scripts/runtimes/chromium.mjs";
+import { PAGE_BUDGET, pageWeight } from "../build.mjs";
+import { openPage, type RunningApp, ready, seriousViolations, startApp } from "./app.ts";
+
+let app: RunningApp | undefined;
+beforeAll(async () => {
+  app = await startApp("the app's shell in Chromium");
+});
+afterAll(() => app?.close());
+
+/** The failure that the page tells, once it does. */
+async function failureOf(page: Page): Promise<string | null> {
+  await page.locator("[data-failure]").waitFor({ timeout: 60_000 });
+  expect(await page.getByRole("alert").count()).toBe(1);
+  expect(await seriousViolations(page)).toEqual([]);
+  return page.locator("[data-failure]").getAttribute("data-failure");
+}
+
+describe("the app's shell in Chromium", () => {
+  it("weighs less than its budget without the model", (context) => {
+    if (!app) return context.skip();
+    const files = pageWeight(app.folder);
+    expect(files.map(({ file }) => file)).toEqual(expect.arrayContaining(["index.html", "main.js", "worker.js", "style.css"]));
+    expect(files.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(PAGE_BUDGET);
+  });
+
+  it("tells four reasons apart why there is no GPU, each with what helps", async (context) => {
+    if (!app) return context.skip();
+    // Without the flag that allows it, a software adapter is none; the name is another machine's, and so not secure without https.
+    const without = await chromium.launch({
+      executablePath: await findChromium(process.env, { download: false }),
+      args: ["--no-sandbox", "--disable-gpu-watchdog", "--host-resolver-rules=MAP neuroscope.test 127.0.0.1"],
+    });
+    const kinds: (string | null)[] = [];
+    const titles: (string | null)[] = [];
+    const look = async (page: Page): Promise<void> => {
+      kinds.push(await failureOf(page));
+      titles.push(await page.locator("[data-failure] h2").textContent());
+      await page.context().close();
+    };
+    try {
+      await look((await openPage(without, app.url.replace("localhost", "neuroscope.test"))).page);
+      await look((await openPage(without, app.url)).page);
+    } finally {
+      await without.close();
+    }
+    const { page } = await app.open("#/diagnostics");
+    await page.addInitScript(() => Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined }));
+    await page.goto(`${app.url}?old`);
+    await look(page);
+    expect(kinds).toEqual(["insecure", "no-adapter", "no-webgpu"]);
+    expect(new Set(titles).size).toBe(3);
+  });
+
+  it("says that the GPU was lost, keeps what was typed, and starts again", async (context) => {
+    if (!app) return context.skip();
+    // The device is caught as the worker opens it, so that it can be taken away.
+    const script = join(app.folder, "worker.js");
+    const original = readFileSync(script, "utf8");
+    const catching = `const request = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = async function (...options) { return globalThis.caught = await request.apply(this, options); };\n`;
+    writeFileSync(script, catching + original);
+    try {
+      const { page } = await app.open("#/write?text=pen", { reducedMotion: "reduce" });
+      await ready(page);
+      await page.getByLabel("Text to write").fill("pen and ink");
+      await page.workers()[0]!.evaluate(() => (globalThis as unknown as { caught: GPUDevice }).caught.destroy());
+      expect(await failureOf(page)).toBe("lost");
+      expect(await page.locator("header").textContent()).toContain("not running");
+      await page.getByRole("button", { name: "Start again" }).click();
+      await ready(page);
+      expect(await page.getByLabel("Text to write").inputValue()).toBe("pen and ink");
+      await page.getByRole("button", { name: "Write", exact: true }).click();
+      await page.locator(".rewrite").nth(2).waitFor({ timeout: 60_000 });
+      await page.context().close();
+    } finally {
+      writeFileSync(script, original);
+    }
+  });
+
+  it("goes to pages by key and by link, carries the text along, and changes the theme", async (context) => {
+    if (!app) return context.skip();
+    const { page } = await app.open("#/write?text=joy&seed=2", { reducedMotion: "reduce" });
+    await ready(page);
+    await page.locator("#content").focus();
+    const links = page.getByRole("navigation", { name: "Pages" }).getByRole("link");
+    for (let i = 1; i < (await links.count()); i++) {
+      await page.keyboard.press(String(i + 1));
+      expect(await links.nth(i).getAttribute("aria-current")).toBe("page");
+    }
+    await page.keyboard.press("1");
+    await page.getByLabel("Text to write").fill("1 2 ?");
+    await page.keyboard.press("2");
+    expect(await links.first().getAttribute("aria-current")).toBe("page");
+    const ground = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground();
+    await page.getByRole("button", { name: /^Theme/ }).click();
+    await page.getByRole("button", { name: /^Theme/ }).click();
+    expect(await ground()).not.toBe(light);
+    await page.reload();
+    expect(await page.getByRole("button", { name: "Theme: dark" }).count()).toBe(1);
+    await page.context().close();
+  });
+});
