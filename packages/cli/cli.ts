@@ -1,21 +1,25 @@
 import process from "node:process";
 import { ShaderError } from "@cursive/tensor";
 import { Command, CommanderError } from "commander";
-import { addActivationsCommand } from "./commands/activations.ts";
-import { addAttentionCommand } from "./commands/attention.ts";
-import { addConfigCommand } from "./commands/config.ts";
-import { addDataCommand } from "./commands/data.ts";
-import { addDoctorCommand } from "./commands/doctor.ts";
-import { addEvalCommand } from "./commands/eval.ts";
-import { addImportCommand } from "./commands/import.ts";
-import { addProfileCommand } from "./commands/profile.ts";
-import { addReportCommand } from "./commands/report.ts";
-import { addRunsCommand } from "./commands/runs.ts";
-import { addSaeCommand } from "./commands/sae.ts";
-import { addSampleCommand } from "./commands/sample.ts";
-import { addTrainCommand } from "./commands/train.ts";
 import { ExitWith, Interrupted, oneLine, RunFailed, UsageError } from "./errors.ts";
 import { ownVersion } from "./run/environment.ts";
+
+/** Loads the command of a name. One command is all that most runs need, and loading all of them takes longer than some of them run. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  train: async () => (await import("./commands/train.ts")).addTrainCommand,
+  sample: async () => (await import("./commands/sample.ts")).addSampleCommand,
+  eval: async () => (await import("./commands/eval.ts")).addEvalCommand,
+  import: async () => (await import("./commands/import.ts")).addImportCommand,
+  data: async () => (await import("./commands/data.ts")).addDataCommand,
+  runs: async () => (await import("./commands/runs.ts")).addRunsCommand,
+  report: async () => (await import("./commands/report.ts")).addReportCommand,
+  sae: async () => (await import("./commands/sae.ts")).addSaeCommand,
+  activations: async () => (await import("./commands/activations.ts")).addActivationsCommand,
+  attention: async () => (await import("./commands/attention.ts")).addAttentionCommand,
+  config: async () => (await import("./commands/config.ts")).addConfigCommand,
+  profile: async () => (await import("./commands/profile.ts")).addProfileCommand,
+  doctor: async () => (await import("./commands/doctor.ts")).addDoctorCommand,
+};
 
 /**
  * The command line: runs one command and gives its exit code. 0 done, 1 failed, 2 wrong use, 130 interrupted.
@@ -33,19 +37,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(text.replace(/\n(?=\()/, " ")) }) // a suggestion on the same line
     .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. DEBUG=1 shows where an error comes from.");
-  addTrainCommand(program);
-  addSampleCommand(program);
-  addEvalCommand(program);
-  addImportCommand(program);
-  addDataCommand(program);
-  addRunsCommand(program);
-  addReportCommand(program);
-  addSaeCommand(program);
-  addActivationsCommand(program);
-  addAttentionCommand(program);
-  addConfigCommand(program);
-  addProfileCommand(program);
-  addDoctorCommand(program);
+  const named = args[0] !== undefined && Object.hasOwn(commands, args[0]) ? [commands[args[0]]!] : Object.values(commands);
+  for (const load of named) (await load())(program);
   try {
     if (args.length === 0) {
       program.outputHelp();
