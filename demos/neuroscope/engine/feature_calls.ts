@@ -2,7 +2,15 @@ import { generate } from "@cursive/cursive-model";
 import type { Bench } from "./bench.ts";
 import type { CallContext } from "./call.ts";
 import { handInk } from "./feature_ink.ts";
-import { type AblationOnInk, ablateOnInk, type FeatureBench, type InkReading, type InkToRead, readInk } from "./features.ts";
+import {
+  type AblationOnInk,
+  ablateOnInk,
+  type FeatureBench,
+  type FeatureOnInk,
+  type InkReading,
+  type InkToRead,
+  readInk,
+} from "./features.ts";
 import { ForeignFileError } from "./model_file.ts";
 import { type SteerRequest, type SteerResult, steer } from "./steer.ts";
 
@@ -39,7 +47,7 @@ export async function scopeInk(bench: Bench, { text, origin }: ScopeRequest, con
 /** {@link ablateOnInk} on the bench. Reports how many are done. */
 export function scopeAblations(
   bench: Bench,
-  { ink, features }: { readonly ink: InkToRead; readonly features: readonly number[] },
+  { ink, features }: { readonly ink: InkToRead; readonly features: readonly FeatureOnInk[] },
   { signal, report }: CallContext<{ readonly done: number; readonly total: number }>,
 ): Promise<AblationOnInk[]> {
   return ablateOnInk(featureBench(bench), { ink, features, signal, onProgress: (done, total) => report({ done, total }) });

@@ -1,5 +1,5 @@
 import { padSequence, type StrokeTokenizer, spliceSite, type Transformer } from "@cursive/cursive-model";
-import { type SparseAutoencoder, spliceHook } from "@cursive/sae";
+import { ablateLatents, type SparseAutoencoder } from "@cursive/sae";
 import { type CapturedStep, capture, crossEntropy, type HostTensor, noGrad, type Tensor } from "@cursive/tensor";
 
 /** A model with an autoencoder of one of its sites. */
@@ -46,13 +46,10 @@ export interface AblationOnInk {
 
 /** Sequences are padded to multiples of this, so that few different steps are captured. */
 const BUCKET = 64;
-/** Ablations side by side; one row more runs without any, to subtract. */
-const ABLATIONS = 15;
 
 type ReadStep = CapturedStep<[HostTensor, HostTensor, HostTensor], { features: Tensor; losses: Tensor }>;
-type AblateStep = CapturedStep<[HostTensor, HostTensor, HostTensor, HostTensor], Tensor>;
 
-const steps = new WeakMap<FeatureBench, { readonly read: ReadStep; readonly ablate: AblateStep }>();
+const steps = new WeakMap<FeatureBench, ReadStep>();
 
 /**
  * Has the model read ink as if it had written it, and gives every feature that fires, and how well the model foretold each token.
@@ -65,7 +62,7 @@ const steps = new WeakMap<FeatureBench, { readonly read: ReadStep; readonly abla
  */
 export async function readInk(bench: FeatureBench, ink: InkToRead): Promise<InkReading> {
   const { tokens, inputs, cut } = inputsOf(bench, { ink, rows: 1 });
-  const output = await stepsOf(bench).read(...inputs);
+  const output = await readStepOf(bench)(...inputs);
   const [activations, losses] = await Promise.all([output.features.data(), output.losses.data()]);
   const latents = bench.sae.config.dSae;
   const features: FeatureOnInk[] = [];
@@ -82,32 +79,29 @@ export async function readInk(bench: FeatureBench, ink: InkToRead): Promise<InkR
  * @throws The reason of `signal`.
  * @example
  * ```ts
- * const [ablation] = await ablateOnInk(bench, { ink: reading, features: [18] });
+ * const [ablation] = await ablateOnInk(bench, { ink: reading, features: reading.features });
  * ```
  */
 export async function ablateOnInk(
   bench: FeatureBench,
   options: {
     readonly ink: InkToRead;
-    readonly features: readonly number[];
+    /** Where those fire that are asked for, as {@link readInk} says. */
+    readonly features: readonly FeatureOnInk[];
     readonly onProgress?: (done: number, total: number) => void;
     readonly signal?: AbortSignal;
   },
 ): Promise<AblationOnInk[]> {
   const { ink, features, onProgress, signal } = options;
-  const { dSae } = bench.sae.config;
-  const rows = ABLATIONS + 1;
-  const { tokens, length, inputs } = inputsOf(bench, { ink, rows });
+  const { tokens, inputs } = inputsOf(bench, { ink, rows: 1 });
+  const [ids, targets, context] = inputs.map(({ data }) => data as ArrayLike<number>) as [number[], number[], number[]];
+  const latents = features.map(({ index, places, values }) => ({ latent: index, positions: places, activations: values }));
   const found: AblationOnInk[] = [];
-  for (let start = 0; start < features.length; start += ABLATIONS) {
-    signal?.throwIfAborted();
-    const chunk = features.slice(start, start + ABLATIONS);
-    const free = new Float32Array(rows * dSae).fill(1); // the last row stays free
-    for (const [row, index] of chunk.entries()) free[row * dSae + index] = 0;
-    const losses = await (await stepsOf(bench).ablate(...inputs, { shape: [rows, 1, dSae], dtype: "f32", data: free })).data();
-    const loss = (row: number, place: number): number => losses[row * length + place]!;
-    for (const [row, index] of chunk.entries())
-      found.push({ index, rises: tokens.map((_, place) => loss(row, place) - loss(ABLATIONS, place)) });
+  const model = spliceSite(bench.model, bench.site);
+  const sequences = [{ sequence: 0, tokens: ids, targets, context, latents }];
+  const { device } = bench.model.lm_head.weight;
+  for await (const { latent, deltaCe } of ablateLatents(bench.sae, { model, sequences, device, signal })) {
+    found.push({ index: latent, rises: Array.from(deltaCe.subarray(0, tokens.length)) });
     onProgress?.(found.length, features.length);
   }
   return found;
@@ -149,15 +143,13 @@ export function inputsOf(
   };
 }
 
-/** The steps of a bench, captured once. */
-function stepsOf(bench: FeatureBench): { readonly read: ReadStep; readonly ablate: AblateStep } {
+/** The step that reads ink, captured once for a bench. */
+function readStepOf(bench: FeatureBench): ReadStep {
   const known = steps.get(bench);
   if (known) return known;
   const { model, sae } = bench;
   const site = spliceSite(model, bench.site);
-  const { device } = model.lm_head.weight;
-  const lossOf = (logits: Tensor, targets: Tensor): Tensor => crossEntropy(logits, targets, { reduction: "none" }); // [B, T]
-  const read: ReadStep = capture(
+  const step: ReadStep = capture(
     (tokens: Tensor, targets: Tensor, context: Tensor) =>
       noGrad(() => {
         let activation: Tensor | undefined;
@@ -165,21 +157,10 @@ function stepsOf(bench: FeatureBench): { readonly read: ReadStep; readonly ablat
           activation = x; // [1, T, D]
           return undefined;
         });
-        return { features: sae.encode(activation!.squeeze(0)), losses: lossOf(logits, targets) };
+        return { features: sae.encode(activation!.squeeze(0)), losses: crossEntropy(logits, targets, { reduction: "none" }) };
       }),
-    { device },
+    { device: model.lm_head.weight.device },
   );
-  const ablate: AblateStep = capture(
-    (tokens: Tensor, targets: Tensor, context: Tensor, free: Tensor) =>
-      noGrad(() => {
-        const [rows, length] = tokens.shape as [number, number];
-        const edit = (features: Tensor): Tensor => features.reshape([rows, length, sae.config.dSae]).mul(free).reshape(features.shape);
-        const hook = spliceHook(sae, { edit, errorTerm: true, chunkRows: rows * length });
-        return lossOf(site.logits(tokens, context, hook), targets);
-      }),
-    { device },
-  );
-  const own = { read, ablate };
-  steps.set(bench, own);
-  return own;
+  steps.set(bench, step);
+  return step;
 }

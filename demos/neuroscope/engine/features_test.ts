@@ -51,13 +51,13 @@ describe("readInk", () => {
 describe("ablateOnInk", () => {
   it("gives the rise in each token's loss where one feature is held at 0, however many are asked for", async () => {
     const { features } = await readInk(bench, ink);
-    const asked = features.map(({ index }) => index).slice(0, 18);
+    const asked = features.slice(0, 18);
     const told: [number, number][] = [];
     const found = await ablateOnInk(bench, { ink, features: asked, onProgress: (done, total) => told.push([done, total]) });
-    expect(found.map(({ index }) => index)).toEqual(asked);
+    expect(found.map(({ index }) => index)).toEqual(asked.map(({ index }) => index));
     expect(told.at(-1)).toEqual([asked.length, asked.length]);
     const untouched = await lossesOf();
-    for (const latent of [asked[0]!, asked.at(-1)!]) {
+    for (const latent of [asked[0]!.index, asked.at(-1)!.index]) {
       const hook = steeringHook(bench.sae, { dSae: bench.sae.config.dSae, held: [{ latent, value: 0 }] });
       const expected = (await lossesOf([[bench.site, hook]])).map((loss, place) => loss - untouched[place]!);
       const { rises } = found.find(({ index }) => index === latent)!;
@@ -68,6 +68,6 @@ describe("ablateOnInk", () => {
 
   it("stops when asked to", async () => {
     const signal = AbortSignal.abort(new Error("enough"));
-    await expect(ablateOnInk(bench, { ink, features: [0], signal })).rejects.toThrow("enough");
+    await expect(ablateOnInk(bench, { ink, features: [{ index: 0, places: [1], values: [1] }], signal })).rejects.toThrow("enough");
   });
 });

@@ -23,21 +23,22 @@ export function HeldFeature({ feature, times, max, label, onTimes }: HeldFeature
       <legend>
         <a href={linkTo("features", { path: [feature] })}>#{feature}</a> <span class="muted">{label}</span>
       </legend>
-      <button type="button" class="quiet let-go" title="Let it go" onClick={() => onTimes(null)}>
-        <span aria-hidden="true">×</span>
-        <span class="visually-hidden">Let feature {feature} go</span>
-      </button>
-      <input
-        type="range"
-        min={-1}
-        max={1}
-        step={0.01}
-        value={timesToSlider(times)}
-        list="held-ticks"
-        aria-label={`Feature ${feature}`}
-        aria-valuetext={spoken}
-        onInput={(event) => onTimes(sliderToTimes(event.currentTarget.valueAsNumber))}
-      />
+      <div class="held-slider">
+        <input
+          type="range"
+          min={-1}
+          max={1}
+          step={0.01}
+          value={timesToSlider(times)}
+          aria-label={`Feature ${feature}`}
+          aria-valuetext={spoken}
+          onInput={(event) => onTimes(sliderToTimes(event.currentTarget.valueAsNumber))}
+        />
+        <button type="button" class="quiet let-go" title="Let it go" onClick={() => onTimes(null)}>
+          <span aria-hidden="true">×</span>
+          <span class="visually-hidden">Let feature {feature} go</span>
+        </button>
+      </div>
       <div class="held-values">
         <label for={id} class="visually-hidden">
           Times the highest activation of feature {feature}

@@ -130,7 +130,7 @@ function Reading({ state, change, reading, tokenizer, source, overview, isStale 
   const segments = useMemo(() => tokenizer.segments(tokens), [tokenizer, tokens]);
   const segment = state.segment !== null && state.segment < segments.length ? state.segment : null;
   const numbers = features.map(({ index }) => index);
-  const ablating = useAnswer("scopeAblations", by === "loss" ? { ink: { tokens, text }, features: numbers } : undefined).value;
+  const ablating = useAnswer("scopeAblations", by === "loss" ? { ink: { tokens, text }, features } : undefined).value;
   const histograms = useHistograms(source, by === "quantile" ? numbers : []);
   const ablations = useMemo(
     () => new Map((ablating.answer ?? []).map((ablation) => [ablation.index, ablation] as const)),

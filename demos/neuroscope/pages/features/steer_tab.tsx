@@ -95,7 +95,10 @@ export function SteerTab({ model, overview }: SteerTabProps): VNode {
           />
         </section>
       </div>
-      <Comparison {...{ model, asked, text, isSteered: held.length > 0, ghost: state.ghost }} onGhost={(ghost) => change({ ghost })} />
+      <Comparison
+        {...{ model, asked, text, isSteered: held.length > 0, reach, ghost: state.ghost }}
+        onGhost={(ghost) => change({ ghost })}
+      />
     </div>
   );
 }
@@ -105,12 +108,13 @@ interface ComparisonProps {
   readonly asked: Asked<"steerInk">;
   readonly text: string;
   readonly isSteered: boolean;
+  readonly reach: SteerState["reach"];
   readonly ghost: boolean;
   readonly onGhost: (ghost: boolean) => void;
 }
 
 /** Both inks to one scale, what changed, and how much each segment of the untouched one would have been written otherwise. */
-function Comparison({ model, asked, text, isSteered, ghost, onGhost }: ComparisonProps): VNode {
+function Comparison({ model, asked, text, isSteered, reach, ghost, onGhost }: ComparisonProps): VNode {
   const tokenizer = useMemo(() => new StrokeTokenizer(model.tokenizer), [model]);
   const { answer, isBusy, progress, error } = asked;
   const now = isBusy && progress ? progress : answer && { baseline: answer.baseline.tokens, steered: answer.steered.tokens };
@@ -175,7 +179,7 @@ function Comparison({ model, asked, text, isSteered, ghost, onGhost }: Compariso
                 <dd>{spelled(answer.meanKl)}</dd>
               </div>
               <div>
-                <dt>mean distance of the inks, canvas heights</dt>
+                <dt>mean distance, heights</dt>
                 <dd>{distance === null || distance === undefined ? "–" : spelled(distance)}</dd>
               </div>
               <div>
@@ -195,16 +199,24 @@ function Comparison({ model, asked, text, isSteered, ghost, onGhost }: Compariso
                 </div>
               )}
             </dl>
-            <p class="small muted kl-note">
-              KL(untouched ‖ steered) of each segment of the untouched ink, both having read the same ink before it; at most{" "}
-              {spelled(highest)} nats:
-            </p>
-            <SegmentStrip
-              values={kl}
-              max={highest}
-              colour="var(--glow)"
-              label={`Divergence along the untouched ink, at most ${spelled(highest)} nats at segment ${kl.indexOf(highest) + 1}`}
-            />
+            {isSteered && reach === "firing" && highest === 0 ? (
+              <p class="notice">Nothing changed: what is held does not fire in this writing. Hold it everywhere to see what it does.</p>
+            ) : (
+              isSteered && (
+                <>
+                  <p class="small muted kl-note">
+                    KL(untouched ‖ steered) of each segment of the untouched ink, both having read the same ink before it; at most{" "}
+                    {spelled(highest)} nats:
+                  </p>
+                  <SegmentStrip
+                    values={kl}
+                    max={highest}
+                    colour="var(--glow)"
+                    label={`Divergence along the untouched ink, at most ${spelled(highest)} nats at segment ${kl.indexOf(highest) + 1}`}
+                  />
+                </>
+              )
+            )}
           </>
         ) : (
           <p class="muted" role="status">

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type RunningApp, ready, seriousViolations, startApp } from "./app.ts";
+
+let app: RunningApp | undefined;
+beforeAll(async () => {
+  app = await startApp("the features page in Chromium");
+}, 240_000);
+afterAll(() => app?.close());
+
+/** What the picture of some ink is made of. */
+const paths = (selector: string): string => `${selector} .ink-stage .base`;
+
+describe("the features page", () => {
+  it("lists features, finds them by their label, filters them by density, and opens one", { timeout: 240_000 }, async (context) => {
+    if (!app) return context.skip();
+    const { page, complaints, context: tab } = await app.open("#/features");
+    const lines = page.locator(".fv-row");
+    await lines.first().waitFor({ timeout: 60_000 });
+    expect(await page.locator("body").textContent()).toContain("256 features");
+
+    await page.getByRole("searchbox").first().fill("letter a");
+    await page.waitForFunction(() => /q=letter/.test(location.hash), undefined, { timeout: 30_000 });
+    expect(await page.locator(".fv").first().textContent()).toMatch(/\d+ of 256/);
+    await page.getByRole("searchbox").first().fill("");
+
+    const low = page.getByRole("slider").first();
+    await low.focus();
+    for (let i = 0; i < 6; i++) await low.press("ArrowRight");
+    await page.waitForFunction(() => /density=/.test(location.hash), undefined, { timeout: 30_000 });
+
+    await page.evaluate(() => {
+      location.hash = "#/features/18";
+    });
+    await page.locator(".fv-main").getByText("Feature 18").first().waitFor({ timeout: 60_000 });
+    await page.locator(".fv-main svg").first().waitFor({ timeout: 60_000 });
+    expect(await seriousViolations(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await tab.close();
+  });
+
+  it("colours ink by features: the model's, pinned and alone, and ink that is drawn with the mouse", {
+    timeout: 300_000,
+  }, async (context) => {
+    if (!app) return context.skip();
+    const { page, complaints, context: tab } = await app.open("#/features/scope?text=ink&seed=3");
+    await ready(page);
+    const ranked = page.locator(".ranked li");
+    await ranked.first().waitFor({ timeout: 120_000 });
+    expect(await page.locator(".ink-stage .painted").count()).toBeGreaterThan(0);
+
+    const pins = page.locator(".ranked .pin");
+    for (const at of [0, 1, 2]) await pins.nth(at).click();
+    await page.waitForFunction(() => /pins=\d+%2C\d+%2C\d+/.test(location.hash), undefined, { timeout: 30_000 });
+    expect(await pins.nth(3).isDisabled()).toBe(true);
+    expect(await page.locator(".strip").count()).toBe(4);
+
+    await page.locator("#scope-scrub").fill("4");
+    await page.getByRole("heading", { name: "Features on segment 4" }).waitFor();
+    await page.getByText("loss effect").click();
+    await page.waitForFunction(
+      () => document.querySelectorAll(".ranked-score").length > 0 && !document.querySelector(".scope-ranked [role=status]"),
+      undefined,
+      {
+        timeout: 120_000,
+      },
+    );
+    expect(await page.locator(".ranked-score").first().textContent()).toMatch(/^[+−]?\d/);
+    await page.getByText("As a table").click();
+    expect(await page.locator(".segment-table tbody tr").count()).toBeGreaterThan(10);
+    expect(await seriousViolations(page)).toEqual([]);
+
+    await page.getByText("You draw").click();
+    const paper = await page.locator(".drawing-pad svg").boundingBox();
+    const place = (x: number, y: number): [number, number] => [paper!.x + x * paper!.width, paper!.y + y * paper!.height];
+    await page.mouse.move(...place(0.1, 0.65));
+    await page.mouse.down();
+    for (const [x, y] of [
+      [0.16, 0.42],
+      [0.19, 0.64],
+      [0.25, 0.42],
+      [0.28, 0.65],
+      [0.36, 0.6],
+    ] as const)
+      await page.mouse.move(...place(x, y), { steps: 6 });
+    await page.mouse.up();
+    await page.waitForFunction(() => /drawn=\w{8}/.test(location.hash), undefined, { timeout: 30_000 });
+    await page.waitForFunction(
+      () => /^\d+ segments/.test(document.querySelector(".readout")?.textContent ?? "") && !document.querySelector(".stale"),
+      undefined,
+      {
+        timeout: 120_000,
+      },
+    );
+    expect(Number.parseInt((await page.locator(".readout").textContent())!, 10)).toBeLessThan(15);
+    expect(await ranked.count()).toBeGreaterThan(0);
+    expect(complaints).toEqual([]);
+    await tab.close();
+  });
+
+  it("writes other ink where a feature is turned up, and the same where nothing is held", { timeout: 300_000 }, async (context) => {
+    if (!app) return context.skip();
+    const { page, complaints, context: tab } = await app.open("#/features/steer?text=ink&at=everywhere", { width: 360, height: 780 });
+    await ready(page);
+    const isDone = (): Promise<unknown> =>
+      page.waitForFunction(() => document.querySelector(".steer-inks[aria-busy=false] .what-changed dl") !== null, undefined, {
+        timeout: 120_000,
+      });
+    await isDone();
+    const inks = async (): Promise<string[]> =>
+      page.locator(paths(".steer-inks")).evaluateAll((found) => found.map((path) => path.getAttribute("d") ?? ""));
+    const [untouched, same, changed] = await inks();
+    expect(same).toBe(untouched);
+    expect(changed).toBe("");
+
+    await page.locator(".suggestions button").first().click();
+    await page.locator(".held-feature input[type=number]").fill("2");
+    await page.locator(".held-feature input[type=number]").press("Enter");
+    await page.waitForFunction(() => /hold=\d+%3A2/.test(location.hash), undefined, { timeout: 30_000 });
+    await page.waitForFunction(
+      () => (document.querySelector(".steer-inks[aria-busy=false] .base.changed")?.getAttribute("d") ?? "") !== "",
+      undefined,
+      { timeout: 120_000 },
+    );
+    expect((await inks())[0]).toBe(untouched);
+    expect(await page.locator(".what-changed dd").first().textContent()).toMatch(/^\d+ of \d+$/);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    expect(await seriousViolations(page)).toEqual([]);
+    expect(complaints).toEqual([]);
+    await tab.close();
+  });
+});
