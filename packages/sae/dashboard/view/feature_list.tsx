@@ -67,13 +67,14 @@ export function FeatureList(props: FeatureListProps): VNode {
     const element = body.current!;
     element.scrollTop = scrollToRow(row, { rowHeight: ROW_HEIGHT, scrollTop: element.scrollTop, height: element.clientHeight });
   };
-  // a page that opens from elsewhere, such as a link to a neighbour, takes the list along
+  // a page that opens from elsewhere, such as a link to a neighbour, takes the list along, once it is as high as it gets
+  const { height } = scrolled.value;
   useEffect(() => {
     if (selected.value === null) return;
     at.value = selected.value;
     const row = shown.findIndex(({ index }) => index === selected.value);
     if (row >= 0) show(row);
-  }, [selected.value]);
+  }, [selected.value, height]);
 
   const move = (to: number): void => {
     const row = Math.max(0, Math.min(shown.length - 1, to));

@@ -21,12 +21,15 @@ const SHOWN = 8;
 export function Gallery({ overview, source, labels, hrefOf }: GalleryProps): VNode | null {
   const tokenizer = useMemo(() => new StrokeTokenizer(overview.tokenizer), [overview]);
   const chosen = useMemo(() => telling(overview.features), [overview]);
-  const { value: shown } = useLoaded(chosen, source, (features) => Promise.all(features.map((feature) => readFeature(feature, source))));
+  const { value: shown, error } = useLoaded(chosen, source, (features) =>
+    Promise.all(features.map((feature) => readFeature(feature, source))),
+  );
   if (chosen.length === 0) return null;
   return (
     <section class="fv-gallery" aria-labelledby="fv-gallery-title">
       <h2 id="fv-gallery-title">Where to start</h2>
       <p class="fv-note">Features with the most selective labels, on their strongest words. j and k go through the list, / searches.</p>
+      {error !== null && <p class="fv-problem">They cannot be read: {error}</p>}
       <ul>
         {(shown ?? []).map(({ summary, page, sequences }) => (
           <li key={summary.index}>

@@ -57,7 +57,7 @@ export function listFeatures(
     .map((feature) => ({ feature, key: keyOf(feature) }))
     .sort((a, b) => {
       if (a.key === null || b.key === null) return Number(a.key === null) - Number(b.key === null) || a.feature.index - b.feature.index;
-      const order = typeof a.key === "string" ? a.key.localeCompare(String(b.key)) : a.key - Number(b.key);
+      const order = a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
       return sign * order || a.feature.index - b.feature.index;
     })
     .map(({ feature }) => feature);
