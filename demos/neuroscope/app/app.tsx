@@ -8,8 +8,9 @@ import { Header } from "./header.tsx";
 import { HelpDialog, isHelpOpen } from "./help_dialog.tsx";
 import { listenForShortcuts, useShortcuts } from "./keys.ts";
 import { Navigation } from "./navigation.tsx";
+import { PageContent } from "./page_content.tsx";
 import { pageNamed, pages } from "./pages.ts";
-import { followAddress, goTo, route } from "./route.ts";
+import { followAddress, goBackTo, route } from "./route.ts";
 
 /** The whole app: header, pages, help, and what is said aloud. */
 export function App(): VNode {
@@ -27,7 +28,7 @@ export function App(): VNode {
     document.title = `${page.title} · Neuroscope`;
   }, [page]);
   useShortcuts("Everywhere", [
-    ...pages.map(({ key, name, title }) => ({ key, does: title, run: () => goTo(name) })),
+    ...pages.map(({ key, name, title }) => ({ key, does: title, run: () => goBackTo(name) })),
     {
       key: "?",
       does: "This help",
@@ -36,7 +37,6 @@ export function App(): VNode {
       },
     },
   ]);
-  const Content = page.component;
   return (
     <>
       <button type="button" class="skip-link" onClick={() => document.getElementById("content")?.focus()}>
@@ -47,7 +47,7 @@ export function App(): VNode {
       <main id="content" tabIndex={-1} data-engine={status.kind}>
         {status.kind === "failed" && <FailureNotice failure={status.failure} onRestart={() => void bench.start()} />}
         <ErrorBoundary key={page.name}>
-          <Content />
+          <PageContent page={page} />
         </ErrorBoundary>
       </main>
       <HelpDialog />

@@ -1,10 +1,4 @@
 import type { ComponentType } from "preact";
-import { AttentionPage } from "../pages/attention/attention_page.tsx";
-import { CollectPage } from "../pages/collect/collect_page.tsx";
-import { DiagnosticsPage } from "../pages/diagnostics/diagnostics_page.tsx";
-import { FeaturesPage } from "../pages/features/features_page.tsx";
-import { TrainPage } from "../pages/train/train_page.tsx";
-import { WritePage } from "../pages/write/write_page.tsx";
 
 /** A page of the app. */
 export interface Page {
@@ -13,17 +7,28 @@ export interface Page {
   readonly title: string;
   /** The key that leads there. */
   readonly key: string;
-  readonly component: ComponentType;
+  /** Fetches the page's own code: each page is a chunk by itself, so that one loads what one looks at. */
+  readonly load: () => Promise<ComponentType>;
 }
 
 /** The pages in their order; the first is where one starts. */
 export const pages: readonly Page[] = [
-  { name: "write", title: "Write", key: "1", component: WritePage },
-  { name: "attention", title: "Attention", key: "2", component: AttentionPage },
-  { name: "features", title: "Features", key: "3", component: FeaturesPage },
-  { name: "train", title: "Train", key: "4", component: TrainPage },
-  { name: "collect", title: "Collect", key: "5", component: CollectPage },
-  { name: "diagnostics", title: "Diagnostics", key: "6", component: DiagnosticsPage },
+  { name: "write", title: "Write", key: "1", load: async () => (await import("../pages/write/write_page.tsx")).WritePage },
+  {
+    name: "attention",
+    title: "Attention",
+    key: "2",
+    load: async () => (await import("../pages/attention/attention_page.tsx")).AttentionPage,
+  },
+  { name: "features", title: "Features", key: "3", load: async () => (await import("../pages/features/features_page.tsx")).FeaturesPage },
+  { name: "train", title: "Train", key: "4", load: async () => (await import("../pages/train/train_page.tsx")).TrainPage },
+  { name: "collect", title: "Collect", key: "5", load: async () => (await import("../pages/collect/collect_page.tsx")).CollectPage },
+  {
+    name: "diagnostics",
+    title: "Diagnostics",
+    key: "6",
+    load: async () => (await import("../pages/diagnostics/diagnostics_page.tsx")).DiagnosticsPage,
+  },
 ];
 
 /** The page of that name, or the first. */

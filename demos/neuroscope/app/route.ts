@@ -1,4 +1,4 @@
-import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 
 /** Where in the app one is: everything that a link has to hold, as `#/features/18?text=anger&seed=3`. */
 export interface Route {
@@ -16,6 +16,11 @@ export type ParamValue = string | number | boolean | null | undefined;
 const ADDRESS_DELAY_MS = 250;
 
 const current: Signal<Route> = signal(parseRoute(globalThis.location?.hash ?? ""));
+/** What all pages look at alike. */
+const SHARED = ["text", "seed"] as const;
+
+/** The last place of each page in this tab. */
+const left = new Map<string, Route>();
 let pending: ReturnType<typeof setTimeout> | undefined;
 
 /** Where one is now. Components that read it are drawn again when it changes. */
@@ -48,6 +53,18 @@ export function goTo(page: string, options: { path?: readonly (string | number)[
   move(parseRoute(linkTo(page, options)), false);
 }
 
+/** The hash of a page as one left it, with the text and the seed of the page where one is. */
+export function linkBackTo(page: string): string {
+  const { path, params } = left.get(page) ?? { path: [], params: new URLSearchParams() };
+  const shared = Object.fromEntries(SHARED.map((name) => [name, current.peek().params.get(name)]));
+  return hashOf({ page, path, params: withParams(params, shared) });
+}
+
+/** Goes to a page as one left it, with the text and the seed of the page where one is. */
+export function goBackTo(page: string): void {
+  move(parseRoute(linkBackTo(page)), false);
+}
+
 /** The address of what is seen now, to give to others. */
 export function currentLink(): string {
   const { origin, pathname } = globalThis.location;
@@ -57,6 +74,7 @@ export function currentLink(): string {
 /** Follows the browser's back and forward buttons and links. @returns What stops it. */
 export function followAddress(): () => void {
   const onChange = (): void => {
+    left.set(current.peek().page, current.peek());
     current.value = parseRoute(globalThis.location.hash);
   };
   globalThis.addEventListener("hashchange", onChange);
@@ -67,9 +85,8 @@ function move(to: Route, replace: boolean): void {
   const from = hashOf(current.peek());
   const hash = hashOf(to);
   if (hash === from) return;
-  batch(() => {
-    current.value = to;
-  });
+  left.set(current.peek().page, current.peek());
+  current.value = to;
   clearTimeout(pending);
   if (!replace) {
     // What is still to be put into the address belongs to the entry that is left.
