@@ -110,8 +110,8 @@ describe("buildFeaturePages", () => {
           expect(letters[position]! < [...text].length && letters[position]! >= 0).toBe(true);
         }
       }
-      const sequences = page.examples[0]!.examples.map(({ sequence }) => sequence);
-      expect(new Set(sequences).size).toBe(sequences.length);
+      const texts = await Promise.all(page.examples[0]!.examples.map(async ({ sequence }) => (await pages.sequence(sequence)).text));
+      expect(new Set(texts).size).toBe(texts.length);
     }
   });
 

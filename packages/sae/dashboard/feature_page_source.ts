@@ -1,6 +1,6 @@
 import type { HostTensor } from "@cursive/tensor";
 import { type ActivationIndex, rowNumbers } from "../analysis/activation_index.ts";
-import { latentExamples } from "../analysis/examples.ts";
+import { type Example, latentExamples } from "../analysis/examples.ts";
 import { type LatentCorrelation, nearestLatents } from "../analysis/related.ts";
 import type { Tuning } from "../analysis/tuning.ts";
 import type { ReadSequence } from "./corpus.ts";
@@ -10,7 +10,7 @@ import { activationBars, exampleGroups, nearZeroShare, strongestNeurons } from "
 
 /** How many examples pages have. */
 export interface ExampleChoice {
-  /** The strongest, one a sequence; and rows of the token table. Default 20. */
+  /** The strongest, one a text; and rows of the token table. Default 20. */
   readonly top?: number;
   /** Bands of equal width from the highest activation down. Default 10. */
   readonly bands?: number;
@@ -101,9 +101,22 @@ export class FeaturePages implements FeatureSource {
   async #examples(index: number): Promise<Pick<FeaturePage, "examples" | "topTokens">> {
     const { top = 20, bands = 10, perBand = 5, drawn = 10 } = this.#parts.examples;
     const { index: firings, seed } = this.#parts;
-    const cards = await latentExamples(firings, index, { ...{ top, bands, perBand, drawn, nearZeroShare, seed }, onePerSequence: true });
+    const found = await latentExamples(firings, index, {
+      ...{ top: Number.POSITIVE_INFINITY, bands, perBand, drawn, nearZeroShare, seed },
+      onePerSequence: true,
+    });
+    const cards = { ...found, top: this.#onePerText(found.top).slice(0, top) };
     const table = await latentExamples(firings, index, { top, bands: 0, drawn: 0 });
     return { examples: exampleGroups(cards, await firings.firings(index)), topTokens: table.top };
+  }
+
+  /** Of examples whose sequences have the same text, the first. */
+  #onePerText(examples: readonly Example[]): Example[] {
+    const texts = new Set<string>();
+    return examples.filter(({ sequence }) => {
+      const { text } = this.#parts.sequences[sequence]!;
+      return !texts.has(text) && texts.add(text);
+    });
   }
 
   #allPlaces: ReturnType<ActivationIndex["places"]> | undefined;

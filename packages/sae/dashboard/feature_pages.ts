@@ -85,7 +85,7 @@ export interface FeaturePage {
   readonly correlated: readonly Related[];
   /** Model dimensions that it writes to most: number and weight. */
   readonly neurons: readonly { readonly index: number; readonly weight: number }[];
-  /** Cards in groups: the strongest, one a sequence; bands from strong to weak; drawn at random; near zero. */
+  /** Cards in groups: the strongest, one a text; bands from strong to weak; drawn at random; near zero. */
   readonly examples: readonly ExampleGroup[];
   /** The strongest firings of all, several of a sequence if so: rows of the notebook's table, which `tokenTable` makes. */
   readonly topTokens: readonly TopToken[];
