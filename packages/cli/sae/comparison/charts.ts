@@ -2,7 +2,9 @@ import type { DensityHistogram } from "@cursive/sae";
 import { scaleLinear, scaleLog } from "d3-scale";
 import { type Html, html } from "../../report/html.ts";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [520, 150, 40, 26, 8];
+const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP] = [640, 160, 40, 24, 26, 8];
+/** Where the axis of shares begins: after the bar of those that never fire. */
+const SHARES = LEFT + 70;
 
 /**
  * How many latents fire on which share of rows: bars over a logarithmic axis, with latents that never fired in a bar of their own at the left.
@@ -14,7 +16,7 @@ export function densityChart(
 ): Html {
   const x = scaleLog()
     .domain([10 ** from, 1])
-    .range([LEFT + 44, WIDTH - 8]);
+    .range([SHARES, WIDTH - RIGHT]);
   const y = scaleLinear()
     .domain([0, Math.max(1, most)])
     .nice(3)
@@ -28,12 +30,11 @@ export function densityChart(
     return bar(x(low) + 0.5, x(high) - 0.5, count, `on ${percent(low)} to ${percent(high)} of rows`);
   });
   const decades = Array.from({ length: 1 - from }, (_, i) => from + i);
-  return html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}" font-size="11">
-${y.ticks(3).map((tick) => html`<line x1="${LEFT}" x2="${WIDTH - 8}" y1="${round(y(tick))}" y2="${round(y(tick))}" stroke="var(--grid)"/><text x="${LEFT - 6}" y="${round(y(tick) + 4)}" text-anchor="end" fill="var(--muted)">${tick}</text>`)}
+  return html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" role="img" aria-label="${label}" font-size="11">
+${y.ticks(3).map((tick) => html`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(y(tick))}" y2="${round(y(tick))}" stroke="var(--grid)"/><text x="${LEFT - 6}" y="${round(y(tick) + 4)}" text-anchor="end" fill="var(--muted)">${tick}</text>`)}
 ${bar(LEFT + 8, LEFT + 30, dead, "on none")}<text x="${LEFT + 19}" y="${HEIGHT - 10}" text-anchor="middle" fill="var(--muted)">none</text>
 ${bars}
 ${decades.map((decade) => html`<text x="${round(x(10 ** decade))}" y="${HEIGHT - 10}" text-anchor="middle" fill="var(--muted)">${percent(10 ** decade)}</text>`)}
-<text x="${WIDTH - 8}" y="${HEIGHT - 10}" text-anchor="end" fill="var(--muted)">100 %</text>
 </svg>`;
 }
 

@@ -5,7 +5,7 @@ import { pageBundle } from "../../report/page_bundle.ts";
 import { paletteProperties } from "../../report/palette.ts";
 import { densityChart, sharedAxes } from "./charts.ts";
 import { type ComparedSae, differingKeys, shown } from "./describe.ts";
-import { effectiveL1, reasonFor } from "./reasons.ts";
+import { byImportance, effectiveL1, reasonFor } from "./reasons.ts";
 
 /** What a comparison was measured on. */
 export interface ComparisonAbout {
@@ -63,9 +63,8 @@ const figures: readonly Figure[] = [
     name: "alive",
     about: "fire on more than 1 in 100,000 rows, or at all where rows are fewer",
     of: ({ evaluation }) => count(evaluation.activity.alive),
-    better: "more",
   },
-  { name: "dead", about: "never fired on these rows", of: ({ evaluation }) => count(evaluation.activity.dead), better: "less" },
+  { name: "dead", about: "never fired on these rows", of: ({ evaluation }) => count(evaluation.activity.dead) },
   {
     name: "dense",
     about: "fire on more than 10 % of rows: rarely about one thing",
@@ -149,7 +148,7 @@ ${compared.map(
 
 function differences(compared: readonly ComparedSae[]): Html | null {
   const configs = compared.map(({ config }) => config);
-  const keys = differingKeys(configs);
+  const keys = byImportance(differingKeys(configs));
   const effective = compared.map(effectiveL1);
   if (keys.length === 0) return null;
   const row = (key: string, cells: readonly string[], about: string | undefined): Html =>
@@ -159,7 +158,7 @@ function differences(compared: readonly ComparedSae[]): Html | null {
 <tbody>${keys.map((key) =>
     row(
       key,
-      configs.map((config) => shown(config[key])),
+      configs.map((config) => (Array.isArray(config[key]) ? config[key].join(", ") : shown(config[key]))),
       reasonFor(key),
     ),
   )}
@@ -191,5 +190,6 @@ function recovered({ ce, isIllConditioned }: { readonly ce: Estimate; readonly i
   value?: number;
 } {
   if (isIllConditioned) return { text: "destroys too little" };
-  return { ...estimate({ ...ce, value: 100 * ce.value, standardError: 100 * ce.standardError }, 1), value: ce.value };
+  const { text } = estimate({ ...ce, value: 100 * ce.value, standardError: 100 * ce.standardError }, 1);
+  return { text: `${text} %`, value: ce.value };
 }

@@ -10,7 +10,7 @@ const reasons: Readonly<Record<string, string>> = {
     "How features come to be few. An L1 penalty also makes those that fire smaller than they should be; TopK and its kin keep the largest as they are.",
   dSae: "More latents explain more at the same number a row; they also split features.",
   k: "Features that fire on a row. More explain more and are each harder to read.",
-  seed: "Other initial weights. What is found with every seed is likelier to be in the model than in the dictionary.",
+  l1Coefficient: "Weight of the L1 penalty: what it comes to for a row depends on the batch where it is a sum (last line).",
   l1Reduction:
     "The squared error is a mean over rows. A penalty that is a sum over them grows with the batch: at twice the rows it is twice as strong.",
   l1Weight: "Without decoder norms in it the penalty can be paid off: smaller features, larger decoder rows, the same reconstruction.",
@@ -22,6 +22,7 @@ const reasons: Readonly<Record<string, string>> = {
   applyBDecToInput: "Whether features are of the activation or of its difference from b_dec.",
   auxCoefficient: "What brings dead latents back: they learn to explain what the others leave over.",
   kAux: "How many dead latents explain what the others leave over.",
+  seed: "Other initial weights. What is found with every seed is likelier to be in the model than in the dictionary.",
   "trained.steps": "More training is an advantage by itself: autoencoders compare best after equally many rows.",
   "trained.rows": "Activations seen, with repeats.",
   "training.lr": "A rate too low for the number of steps leaves training unfinished, which looks like a sparser or a denser dictionary.",
@@ -49,6 +50,13 @@ const reasons: Readonly<Record<string, string>> = {
 /** Why a difference matters; undefined where nobody has said. */
 export function reasonFor(key: string): string | undefined {
   return reasons[key];
+}
+
+/** Keys in the order in which they matter to most readers; those without a reason last. */
+export function byImportance(keys: readonly string[]): string[] {
+  const order = Object.keys(reasons);
+  const place = (key: string): number => (order.includes(key) ? order.indexOf(key) : order.length);
+  return keys.toSorted((a, b) => place(a) - place(b));
 }
 
 /** What an L1 coefficient comes to on a row of the batches that it was trained on; null where there is none. */
