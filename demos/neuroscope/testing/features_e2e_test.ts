@@ -69,7 +69,7 @@ describe("the features page", () => {
     expect(await page.locator(".segment-table tbody tr").count()).toBeGreaterThan(10);
     expect(await seriousViolations(page)).toEqual([]);
 
-    await page.getByText("You draw").click();
+    await page.getByText("Draw", { exact: true }).click();
     const paper = await page.locator(".drawing-pad svg").boundingBox();
     const place = (x: number, y: number): [number, number] => [paper!.x + x * paper!.width, paper!.y + y * paper!.height];
     await page.mouse.move(...place(0.1, 0.65));

@@ -52,9 +52,9 @@ export function ScopeTab({ model, source, overview }: ScopeTabProps): VNode {
           legend="Ink"
           value={state.source}
           choices={[
-            ["model", "The model writes", "The model draws token after token, as on the Write page"],
+            ["model", "Model", "The model writes it, token after token, as on the Write page"],
             ["hand", "Built-in hand", "Ink like that which the model was trained on; the model reads it"],
-            ["drawn", "You draw", "With a mouse, a finger or a pen; the model reads it"],
+            ["drawn", "Draw", "With a mouse, a finger or a pen; the model reads it"],
           ]}
           onChoice={(next) => change({ source: next, segment: null })}
         />

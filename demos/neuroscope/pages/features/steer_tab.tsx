@@ -141,11 +141,11 @@ function Comparison({ model, asked, text, isSteered, reach, ghost, onGhost }: Co
   const distance = answer?.difference.distance;
   return (
     <div class={`steer-inks${isBusy && !progress ? " stale" : ""}`} aria-busy={isBusy}>
-      <figure class="card">
+      <figure class="card untouched">
         <figcaption>Untouched</figcaption>
         <InkStage segments={baseline} box={box} label={`“${text}” as the model writes it`} />
       </figure>
-      <figure class="card">
+      <figure class="card steered">
         <figcaption>
           Steered
           <label class="check small">
@@ -179,7 +179,7 @@ function Comparison({ model, asked, text, isSteered, reach, ghost, onGhost }: Co
                 <dd>{spelled(answer.meanKl)}</dd>
               </div>
               <div>
-                <dt>mean distance, heights</dt>
+                <dt>distance, canvas heights</dt>
                 <dd>{distance === null || distance === undefined ? "–" : spelled(distance)}</dd>
               </div>
               <div>
