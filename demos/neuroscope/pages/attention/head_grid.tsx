@@ -40,15 +40,10 @@ export function HeadGrid({ kind, heads, chosen, off, ablations, onChoose, onTogg
               const ablation = ablations?.find((other) => isSameHead(other, head));
               return (
                 <div class={`head-cell${isOff ? " is-off" : ""}`} key={headId(head)}>
-                  <button
-                    type="button"
-                    class="head-choose"
-                    aria-pressed={isSameHead(head, chosen)}
-                    aria-label={`${headTitle(head)}: ${spokenFigures(head)}${isOff ? ", off" : ""}`}
-                    onClick={() => onChoose(head)}
-                  >
+                  <button type="button" class="head-choose" aria-pressed={isSameHead(head, chosen)} onClick={() => onChoose(head)}>
                     <MapCanvas map={map} />
-                    <span class="head-figures" aria-hidden="true">
+                    <span class="visually-hidden">{headTitle(head)}: </span>
+                    <span class="head-figures">
                       {shownFigures(head).map(([name, value]) => (
                         <span key={name}>
                           {name} <b>{value}</b>
@@ -67,11 +62,13 @@ export function HeadGrid({ kind, heads, chosen, off, ablations, onChoose, onTogg
                   )}
                   <button
                     type="button"
+                    role="switch"
                     class="head-switch"
-                    aria-pressed={isOff}
-                    aria-label={`Hook ${headTitle(head)} off`}
+                    aria-checked={!isOff}
+                    title={isOff ? "Switch it on again" : "Hook it off"}
                     onClick={() => onToggle(head)}
                   >
+                    <span class="visually-hidden">{headTitle(head)} </span>
                     {isOff ? "off" : "on"}
                   </button>
                 </div>
@@ -98,11 +95,4 @@ function shownFigures(head: HeadAttention): [name: string, value: string][] {
   const last: [string, string] =
     head.attention === "cross_attn" ? ["pad", `${Math.round(100 * head.padMass)}%`] : ["first", `${Math.round(100 * head.firstMass)}%`];
   return [["diag", figure(head.diagonality)], ["bits", head.entropy.toFixed(1)], last];
-}
-
-function spokenFigures(head: HeadAttention): string {
-  const { diagonality, entropy, padMass, firstMass } = head;
-  const last =
-    head.attention === "cross_attn" ? `${Math.round(100 * padMass)} % on padding` : `${Math.round(100 * firstMass)} % on the first token`;
-  return `diagonality ${figure(diagonality)}, ${entropy.toFixed(1)} bits, ${last}`;
 }

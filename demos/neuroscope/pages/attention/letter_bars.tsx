@@ -24,20 +24,23 @@ export function LetterBars({ letters, shares, focus, locked, onHover, onChoose }
           type="button"
           class={`letter-bar${is(focus, i) ? " is-focus" : ""}`}
           aria-pressed={is(locked, i)}
-          aria-label={`Letter ${i + 1}, ${letter === " " ? "space" : letter}: ${shareText(shares[i]!)}`}
           onPointerEnter={() => onHover(i)}
           onFocus={() => onHover(i)}
           onBlur={() => onHover(null)}
           onClick={() => onChoose(i)}
         >
+          <span class="letter-name">
+            <span class="visually-hidden">Letter {i + 1}: </span>
+            {letter === " " ? "␣" : letter}
+          </span>
           <Bar share={shares[i]!} />
-          <span class="letter-name">{letter === " " ? "␣" : letter}</span>
+          <span class="visually-hidden"> percent</span>
         </button>
       ))}
       {hasPadding && (
         <div class="letter-bar is-padding">
-          <Bar share={shares[letters.length]!} />
           <span class="letter-name">pad</span>
+          <Bar share={shares[letters.length]!} />
         </div>
       )}
     </div>
@@ -47,7 +50,7 @@ export function LetterBars({ letters, shares, focus, locked, onHover, onChoose }
 function Bar({ share }: { readonly share: number }): VNode {
   return (
     <span class="letter-track">
-      <span class="letter-share">{share >= 0.005 ? Math.round(100 * share) : ""}</span>
+      <span class="letter-share">{Math.round(100 * share)}</span>
       <span class="letter-fill" style={{ height: `${Math.min(100, 100 * share)}%` }} />
     </span>
   );

@@ -7,6 +7,7 @@ import { useShortcuts } from "../../app/keys.ts";
 import { bankOf, inkOf, readBank, type Stroke } from "./collection.ts";
 import { LetterCounts } from "./letter_counts.tsx";
 import { ModelView } from "./model_view.tsx";
+import { papers } from "./paper.ts";
 import { nextPrompt } from "./prompts.ts";
 import type { KeptWord } from "./store.ts";
 import { useCollection } from "./use_collection.ts";
@@ -23,7 +24,8 @@ export function CollectPage(): VNode {
   const [account, setAccount] = useState<string>("");
   const file = useRef<HTMLInputElement>(null);
   const characters = model?.characters ?? LETTERS;
-  const longest = model?.longestWord ?? 8;
+  const paper = useMatch("(max-width: 560px)") ? papers.narrow : papers.wide;
+  const longest = Math.min(model?.longestWord ?? 8, paper.letters);
 
   const promptFor = (number: number, written: readonly string[]): string => nextPrompt({ number, written, characters, longest });
   const texts = words.map(({ text }) => text);
@@ -97,7 +99,7 @@ export function CollectPage(): VNode {
             {words.length} {words.length === 1 ? "word" : "words"} kept
           </span>
         </div>
-        <WritingPad prompt={prompt} strokes={strokes} onStrokes={(all) => change({ strokes: all })} />
+        <WritingPad paper={paper} prompt={prompt} strokes={strokes} onStrokes={(all) => change({ strokes: all })} />
         <div class="collect-buttons">
           <button type="button" disabled={!hasInk} onClick={undo}>
             Undo stroke
@@ -112,35 +114,37 @@ export function CollectPage(): VNode {
             Next
           </button>
         </div>
-        {model && <ModelView strokes={strokes} model={model} />}
-        <div class="collect-fields">
-          <div class="field">
-            <label for="collect-text">Or another text</label>
-            <input
-              id="collect-text"
-              type="text"
-              value={prompt}
-              maxLength={30}
-              autocomplete="off"
-              autocapitalize="off"
-              spellcheck={false}
-              aria-describedby="collect-text-note"
-              onChange={(event) => change({ prompt: event.currentTarget.value || promptFor(number, texts) })}
-            />
-            <span id="collect-text-note" class="small">
-              {unknown.length > 0 ? `No model knows ${unknown.join(" ")}.` : ""}
-            </span>
-          </div>
-          <div class="field">
-            <label for="collect-author">Whose hand</label>
-            <input
-              id="collect-author"
-              type="text"
-              value={author}
-              maxLength={40}
-              autocomplete="nickname"
-              onChange={(event) => change({ author: event.currentTarget.value })}
-            />
+        <div class="collect-below">
+          {model && <ModelView paper={paper} strokes={strokes} model={model} />}
+          <div class="collect-fields">
+            <div class="field">
+              <label for="collect-text">Or another text</label>
+              <input
+                id="collect-text"
+                type="text"
+                value={prompt}
+                maxLength={30}
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck={false}
+                aria-describedby="collect-text-note"
+                onChange={(event) => change({ prompt: event.currentTarget.value || promptFor(number, texts) })}
+              />
+              <span id="collect-text-note" class="small">
+                {unknown.length > 0 ? `No model knows ${unknown.join(" ")}.` : ""}
+              </span>
+            </div>
+            <div class="field">
+              <label for="collect-author">Whose hand</label>
+              <input
+                id="collect-author"
+                type="text"
+                value={author}
+                maxLength={40}
+                autocomplete="nickname"
+                onChange={(event) => change({ author: event.currentTarget.value })}
+              />
+            </div>
           </div>
         </div>
       </section>
@@ -190,6 +194,18 @@ export function CollectPage(): VNode {
       </div>
     </div>
   );
+}
+
+/** Whether a media query holds now. */
+function useMatch(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const list = matchMedia(query);
+    const onChange = (): void => setMatches(list.matches);
+    list.addEventListener("change", onChange);
+    return () => list.removeEventListener("change", onChange);
+  }, [query]);
+  return matches;
 }
 
 function reasonsOf(skipped: readonly { readonly reason: string }[]): string {

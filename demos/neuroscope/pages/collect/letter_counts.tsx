@@ -1,11 +1,14 @@
 import type { VNode } from "preact";
 import { countCharacters } from "./prompts.ts";
 
+/** Bars are as high as this count at least: a letter written once is not much. */
+const FEWEST = 4;
+
 /** How often each character has been written, as bars. */
 export function LetterCounts({ characters, texts }: { readonly characters: string; readonly texts: readonly string[] }): VNode {
   const counts = countCharacters(texts);
   const sorted = [...characters].sort();
-  const most = Math.max(1, ...sorted.map((character) => counts.get(character) ?? 0));
+  const most = Math.max(FEWEST, ...sorted.map((character) => counts.get(character) ?? 0));
   const missing = sorted.filter((character) => !counts.has(character));
   return (
     <figure class="letter-counts">

@@ -3,16 +3,17 @@ import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import type { ModelFacts } from "../../engine/model_file.ts";
 import { inkOf, type Stroke } from "./collection.ts";
-import { paper, UNITS } from "./paper.ts";
+import { type Paper, UNITS } from "./paper.ts";
 
 /** Props of {@link ModelView}. */
 export interface ModelViewProps {
+  readonly paper: Paper;
   readonly strokes: readonly Stroke[];
   readonly model: ModelFacts;
 }
 
 /** The ink as the model would be given it: thinned out as for training, cut into tokens, and drawn from these again. */
-export function ModelView({ strokes, model }: ModelViewProps): VNode {
+export function ModelView({ paper, strokes, model }: ModelViewProps): VNode {
   const tokenizer = useMemo(() => new StrokeTokenizer(model.tokenizer), [model]);
   const [low, high] = coarseAugmentation.simplify!;
   const points = simplify(inkOf(strokes), (low + high) / 2);

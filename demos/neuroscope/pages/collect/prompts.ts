@@ -31,11 +31,11 @@ export function nextPrompt(options: {
   const counts = countCharacters(written);
   const known = [...new Set(characters)].filter((character) => cursiveCharacters.includes(character)).join("");
   const letters = [Math.min(3, longest), longest] as const;
-  const made = makeWords({ count: CANDIDATES, seed: number, characters: known, letters });
+  const made = makeWords({ count: CANDIDATES, seed: number, characters: known, letters, spacing: 1 }); // only the texts matter
   /** How much a text's letters are wanted: one never written counts 1, one written n times 1 / (1 + n). */
   const need = (text: string): number => {
     const own = [...new Set(text)];
-    return own.reduce((sum, character) => sum + 1 / (1 + (counts.get(character) ?? 0)), 0) / [...text].length;
+    return own.reduce((sum, character) => sum + 1 / (1 + (counts.get(character) ?? 0)), 0) / Math.sqrt([...text].length);
   };
   const fitting = made.map(({ text }) => text).filter((text) => [...text].length <= longest && !written.includes(text));
   const texts = fitting.length > 0 ? fitting : made.map(({ text }) => text);

@@ -1,10 +1,11 @@
 import type { VNode } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { extended, type Place, type Stroke } from "./collection.ts";
-import { lines, paper, UNITS } from "./paper.ts";
+import { lines, type Paper, UNITS } from "./paper.ts";
 
 /** Props of {@link WritingPad}. */
 export interface WritingPadProps {
+  readonly paper: Paper;
   readonly prompt: string;
   readonly strokes: readonly Stroke[];
   /** Called with all strokes when one was finished. */
@@ -18,7 +19,7 @@ const LEAST_STEP = 0.003;
  * Ruled paper for a mouse, a finger or a pen. All places between two events count, where the browser tells them. Once a pen was seen, fingers
  * are the hand that rests.
  */
-export function WritingPad({ prompt, strokes, onStrokes }: WritingPadProps): VNode {
+export function WritingPad({ paper, prompt, strokes, onStrokes }: WritingPadProps): VNode {
   const [open, setOpen] = useState<Stroke | null>(null);
   const current = useRef<Stroke>([]);
   const pointer = useRef<number | null>(null);

@@ -59,7 +59,7 @@ export function memoryFacts(stats: EngineStats, { storage, heapBytes }: BrowserF
   return [
     ["GPU, in use", shortBytes(stats.bytesInUse)],
     ["GPU, kept ready", shortBytes(stats.bytesPooled)],
-    ["GPU, at most", shortBytes(stats.peakBytes)],
+    ["GPU, most in use", shortBytes(stats.peakBytes)],
     ["pipelines", count(stats.pipelines)],
     ["launches so far", count(stats.dispatches)],
     ...(heapBytes === undefined ? [] : [["page's memory", shortBytes(heapBytes)] as const]),

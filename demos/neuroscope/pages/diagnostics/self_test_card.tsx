@@ -13,7 +13,8 @@ export function SelfTestCard({ call, isReady }: { readonly call: StartedCall<"se
     <section class="card" aria-labelledby="self-test">
       <h2 id="self-test">Self-test</h2>
       <p class="muted">
-        Compares every kind of kernel with float64 on this GPU, and takes the same training steps twice. It takes a few seconds.
+        Compares every kind of kernel with float64 on this GPU, and takes the same training steps twice. It takes some seconds, on a
+        software adapter half a minute.
       </p>
       <div class="diagnostics-run">
         {isRunning ? (
