@@ -266,7 +266,7 @@ export class TrainHost {
     const due = session.nextLook();
     await this.#advance(session, Math.min(due, stepsOf(session.config)));
     const isSeen = session.config.kind === "model" || performance.now() - this.#lookedAt > LOOK_MS;
-    if (session.step === due && isSeen) await this.#look();
+    if ((session.step === due && isSeen) || this.#isDone()) await this.#look();
     if (this.#isSaveDue()) await this.#save();
   }
 

@@ -50,7 +50,7 @@ describe("TrainHost", () => {
     expect((await runs.list()).map(({ step, steps }) => [step, steps])).toEqual([[12, 12]]);
     const looks = events.filter((event) => event.type === "look");
     const last = looks.at(-1)!;
-    expect(last.look.kind === "model" && last.look.samples.map(({ step }) => step)).toEqual([1, 8, 10]);
+    expect(last.look.kind === "model" && last.look.samples.map(({ step }) => step)).toEqual([1, 8, 10, 12]);
     await host.stop();
     expect(status()).toEqual({ state: "idle" });
   });
@@ -137,6 +137,7 @@ describe("TrainHost", () => {
     await reached(({ run }) => (run?.step ?? 0) >= 6);
     await host.watch(9); // while it runs
     expect(looked()).toBe(9);
+    await reached(({ state }) => state === "finished");
     await host.stop();
   });
 

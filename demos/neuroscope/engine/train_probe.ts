@@ -28,10 +28,13 @@ export interface FeatureInk {
   readonly tokens: readonly number[];
   /** The activation at each token. */
   readonly values: readonly number[];
-  /** What the pen draws: from and to, and the greater of the activations at its two tokens. */
-  readonly segments: readonly (readonly [x0: number, y0: number, x1: number, y1: number, value: number])[];
+  /** What the pen does, in its order. */
+  readonly segments: readonly FeatureSegment[];
   readonly box: InkBox;
 }
+
+/** A movement of the pen: from and to, the greater of the activations at its two tokens, and 1 if it leaves ink. */
+export type FeatureSegment = readonly [x0: number, y0: number, x1: number, y1: number, value: number, drawn: number];
 
 /** Words that a watched feature is drawn on. */
 const DRAWN = 6;
@@ -113,10 +116,10 @@ export class FeatureProbe {
   #drawn({ tokens, values }: Pick<FeatureInk, "tokens" | "values">): Pick<FeatureInk, "segments" | "box"> {
     const all = this.#tokenizer.segments(tokens);
     const segments = all
-      .filter(({ drawn }) => drawn)
-      .map(({ from, to, thetaIndex, radiusIndex }) => {
+      .filter(({ malformed }) => !malformed)
+      .map(({ from, to, thetaIndex, radiusIndex, drawn }): FeatureSegment => {
         const value = Math.max(thetaIndex === null ? 0 : values[thetaIndex]!, radiusIndex === null ? 0 : values[radiusIndex]!);
-        return [...from, ...to, value] as const;
+        return [...from, ...to, value, Number(drawn)];
       });
     return { segments, box: boxOf(all) };
   }

@@ -36,7 +36,7 @@ export function WatchedFeature({ look: { feature, density, dead }, onFeature }: 
           <FeatureWord key={i} ink={ink} max={max} />
         ))}
       </div>
-      <p class="muted small">Held-out words. Colour and width: the stronger of a segment's two tokens.</p>
+      <p class="muted small">Held-out words. Colour and width: the stronger of a segment's two tokens; dotted where the pen is up.</p>
     </div>
   );
 }
@@ -52,13 +52,15 @@ function FeatureWord({ ink, max }: { readonly ink: FeatureInk; readonly max: num
         role="img"
         aria-label={`“${text}”: the feature reaches ${figure(strongest)}`}
       >
-        {segments.map(([x0, y0, x1, y1, value], i) => {
+        {segments.map(([x0, y0, x1, y1, value, drawn], i) => {
           const strength = max > 0 ? value / max : 0;
+          if (!drawn && value === 0) return null;
           return (
             <line
               key={i}
               {...{ x1: x0, y1: y0, x2: x1, y2: y1 }}
               class={value > 0 ? "lit" : "unlit"}
+              stroke-dasharray={drawn ? undefined : "0.004 0.016"}
               stroke-width={0.006 + 0.012 * strength}
               stroke-opacity={value > 0 ? 0.35 + 0.65 * strength : undefined}
             />

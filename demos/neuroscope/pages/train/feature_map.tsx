@@ -4,13 +4,15 @@ import type { SaeLook } from "../../engine/train_probe.ts";
 
 interface Props {
   readonly look: SaeLook;
+  /** The watched feature. */
+  readonly chosen: number;
   readonly onFeature: (feature: number) => void;
 }
 
 const COLUMNS = 32;
 
 /** Every feature as a cell: the stronger its colour, the more of the ink it fires on; dead ones are hollow. Arrow keys choose one. */
-export function FeatureMap({ look: { density, dead, feature }, onFeature }: Props): VNode {
+export function FeatureMap({ look: { density, dead }, chosen, onFeature }: Props): VNode {
   const columns = Math.min(COLUMNS, density.length);
   const rows = Math.ceil(density.length / columns);
   const gone = dead.reduce((sum, flag) => sum + flag, 0);
@@ -19,7 +21,7 @@ export function FeatureMap({ look: { density, dead, feature }, onFeature }: Prop
   const onKeyDown = (event: KeyboardEvent): void => {
     const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, PageUp: -8 * columns, PageDown: 8 * columns }; // biome-ignore format: one line
     const step = steps[event.key];
-    if (step !== undefined) choose(feature.index + step);
+    if (step !== undefined) choose(chosen + step);
     else if (event.key === "Home") choose(0);
     else if (event.key === "End") choose(density.length - 1);
     else return;
@@ -38,8 +40,8 @@ export function FeatureMap({ look: { density, dead, feature }, onFeature }: Prop
         aria-label="Watched feature"
         aria-valuemin={0}
         aria-valuemax={density.length - 1}
-        aria-valuenow={feature.index}
-        aria-valuetext={`feature ${feature.index}, ${stateOf(feature.index, { density, dead })}`}
+        aria-valuenow={chosen}
+        aria-valuetext={`feature ${chosen}, ${stateOf(chosen, { density, dead })}`}
         onKeyDown={onKeyDown}
         onClick={({ target }) => {
           const cell = (target as Element).closest<SVGElement>("[data-feature]");
@@ -62,15 +64,7 @@ export function FeatureMap({ look: { density, dead, feature }, onFeature }: Prop
               <title>{`feature ${i}, ${stateOf(i, { density, dead })}`}</title>
             </rect>
           ))}
-          <rect
-            class="chosen"
-            x={feature.index % columns}
-            y={Math.floor(feature.index / columns)}
-            width={1}
-            height={1}
-            rx={0.16}
-            pointer-events="none"
-          />
+          <rect class="chosen" x={chosen % columns} y={Math.floor(chosen / columns)} width={1} height={1} rx={0.16} pointer-events="none" />
         </svg>
       </div>
       <p class="map-legend small muted">

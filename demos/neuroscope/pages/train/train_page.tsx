@@ -165,10 +165,16 @@ function RunLook({ look, kind }: { readonly look: Look | undefined; readonly kin
 }
 
 function FeaturePanel({ look }: { readonly look: SaeLook }): VNode {
-  const watch = (feature: number): void => void trainer.watch(feature);
+  // What was asked for, until the look at it has come: keys come faster.
+  const asked = useSignal<number | null>(null);
+  if (asked.value === look.feature.index) asked.value = null;
+  const watch = (feature: number): void => {
+    asked.value = feature;
+    void trainer.watch(feature);
+  };
   return (
     <>
-      <FeatureMap look={look} onFeature={watch} />
+      <FeatureMap look={look} chosen={asked.value ?? look.feature.index} onFeature={watch} />
       <WatchedFeature look={look} onFeature={watch} />
     </>
   );
