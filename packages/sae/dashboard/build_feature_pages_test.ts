@@ -187,6 +187,25 @@ describe("buildFeaturePages", () => {
     }
   });
 
+  it.each([
+    ["blocks.1.hook_resid_post", "exact", true],
+    ["blocks.0.hook_resid_pre", null, true],
+    ["blocks.1.attn.hook_z", null, true],
+    ["ln_final.hook_normalized", "first-order", false],
+  ] as const)("looks at %s as well", async (hook, method, addsToLogits) => {
+    const other = createSae({ architecture: "gated", dIn: width, dSae: 6, seed: 3, l1Coefficient: 1 });
+    const made = await buildFeaturePages(other, {
+      ...{ model, hook, tokenizer, batches: targetBatches(dataset, { batches: 1, batchSize: 3 }), ablations: 2 },
+      about: { title: "mini", words: "some words", createdAt: "2026-01-01T00:00:00.000Z" },
+    });
+    const { about, features } = await made.overview();
+    expect(about).toMatchObject({ hook, architecture: "gated", sequences: 3 });
+    const page = await made.page(features.find(({ density }) => density > 0)!.index);
+    expect(page.letters?.method ?? null).toBe(method);
+    expect(page.logits !== null).toBe(addsToLogits);
+    expect(page.ablation!.sequences).toBe(Math.min(2, page.ablation!.sequencesFiring));
+  });
+
   it("makes pages of some features only, leaves measuring out, and tells how far it is", async () => {
     const phases = new Map<BuildPhase, number>();
     const some = await build({
