@@ -95,6 +95,19 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
   "copy.strided4": upTo((launch) => 4 * launch.get("size")),
   "embedding.pick": (launch) => ({ bytes: launch.bytesOf("index") + 2 * (launch.bytesOf("out4") + launch.bytesOf("out1")) }),
   "gather.sum_by_scan": () => ({}), // its scan depends on two sizes, and it is there for odd cases
+  "relu_autoencoder.encode": (launch) => {
+    const [rows, width, features] = [launch.get("rows"), launch.get("width"), launch.get("features")];
+    const weights = (width + 1) * features;
+    return {
+      flops: 2 * rows * width * features,
+      bytes: 4 * (rows * (width + features) + weights + width + 2 * launch.get("stretches") * features),
+    };
+  },
+  "relu_autoencoder.backward": (launch) => {
+    const [rows, width, features] = [launch.get("rows"), launch.get("width"), launch.get("features")];
+    const given = rows * (2 * width + (launch.has("df") ? 2 : 1) * features) + (width + launch.get("hasSums")) * features + width;
+    return { flops: 6 * rows * width * features, bytes: 4 * (given + launch.get("splits") * (2 * width + 1) * features) };
+  },
   "reduce.reduce": upTo((launch) => launch.get("outputs") * launch.get("length")),
   "unit_rows.reject": upTo((launch) => launch.get("rows") * launch.get("columns")),
   "optimizer.adam": (launch) => ({ bytes: 7 * 16 * launch.get("length") }), // values and moments there and back, gradients

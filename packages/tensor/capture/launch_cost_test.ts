@@ -4,6 +4,7 @@ import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/open.ts";
 import { scaledDotProductAttention } from "../ops/attention.ts";
 import { embedding } from "../ops/embedding.ts";
+import { reluAutoencoder } from "../ops/relu_autoencoder.ts";
 import type { Tensor } from "../tensor.ts";
 import { costOf } from "./launch_cost.ts";
 import { Recording } from "./recording.ts";
@@ -50,6 +51,23 @@ describe("costOf()", () => {
       });
       const transposed = zeros([256, 64]).transpose(0, 1);
       expect(inFamily(family, () => a.matmul(transposed)).flops).toBe(2 * 300 * 64 * 256);
+    }
+  });
+
+  it("counts an autoencoder's step as its five products, in every family", () => {
+    const [rows, width, features] = [300, 64, 128];
+    const step = (): void => {
+      const [x, encoder, encoderBias] = [zeros([rows, width]), zeros([width, features]), zeros([features])];
+      const [decoder, decoderBias] = [zeros([features, width]), zeros([width])];
+      for (const parameter of [encoder, encoderBias, decoder, decoderBias]) parameter.requiresGrad = true;
+      reluAutoencoder(x, { encoder, encoderBias, decoder, decoderBias }, { centered: false }).error.backward();
+    };
+    for (const family of families) {
+      const { flops, uncounted } = inFamily(family, step);
+      const sums = flops - 10 * rows * width * features; // of products that are split
+      expect(sums).toBeGreaterThanOrEqual(0);
+      expect(sums).toBeLessThan(flops / 20);
+      expect(uncounted).toEqual([]);
     }
   });
 

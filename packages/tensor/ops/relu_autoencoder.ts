@@ -51,8 +51,8 @@ export interface ReluAutoencoder {
 
 type Attributes = Required<ReluAutoencoderOptions>;
 
-/** Columns of features that a lane works on. */
-const COLUMNS = 4;
+/** Features that a lane works on: twice as many where it holds nothing but their weights. */
+const COLUMNS = { encode: 8, backward: 4 } as const;
 /** Workgroups that even out the two halves in which software adapters deal them to their threads. */
 const WORKGROUPS = 32;
 /** Rows that repay the loading of a panel of weights; rows that one workgroup may add up, which bounds the rounding error. */
@@ -65,9 +65,16 @@ function panelWidth(device: Device, width: number): number | undefined {
   return [32, 64].find((size) => width <= size && size % device.subgroupSize === 0);
 }
 
-/** How rows are dealt out: workgroups side by side, each with some features, and how many of them one below the other. */
-function deal(device: Device, rows: number, features: number): { blocks: number; stretches: number; stretch: number } {
-  const blocks = Math.ceil(features / (device.subgroupSize * COLUMNS));
+/** How the work is dealt out: workgroups side by side, each with some features, and how many of them one below the other. */
+function deal(
+  device: Device,
+  { rows, features, columns }: { rows: number; features: number; columns: number },
+): {
+  blocks: number;
+  stretches: number;
+  stretch: number;
+} {
+  const blocks = Math.ceil(features / (device.subgroupSize * columns));
   const wanted = Math.min(Math.ceil(WORKGROUPS / blocks), Math.floor(rows / SHORTEST_STRETCH));
   const stretch = Math.ceil(rows / Math.max(1, wanted, Math.ceil(rows / LONGEST_STRETCH)));
   return { blocks, stretch, stretches: Math.ceil(rows / stretch) };
@@ -89,8 +96,8 @@ const autoencoderOp: Op<Attributes> = {
     const features = encoder!.shape[1]!;
     const given = rowsOf(x!);
     const sizes = { ...given.at, rows, width, features, centered: Number(centered) };
-    const { blocks, stretches, stretch } = deal(device, rows, features);
-    const tile = { SG: device.subgroupSize, NC: COLUMNS, KD: panelWidth(device, width)! };
+    const { blocks, stretches, stretch } = deal(device, { rows, features, columns: COLUMNS.encode });
+    const tile = { SG: device.subgroupSize, NC: COLUMNS.encode, KD: panelWidth(device, width)! };
 
     const f = empty([rows, features], { device });
     const partials = empty([stretches, 2, features], { device });
@@ -138,10 +145,10 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const slope = { hasSlope: Number(isSimple), scale };
 
   const given = rowsOf(x);
-  const { blocks, stretches: splits, stretch } = deal(device, rows, features);
+  const { blocks, stretches: splits, stretch } = deal(device, { rows, features, columns: COLUMNS.backward });
   const sizes = { width, features, centered: Number(attributes.centered) };
   const partials = empty([splits, (2 * width + 1) * features], { device });
-  const defines = { SG: device.subgroupSize, NC: COLUMNS, KD: panelWidth(device, width)!, FEATURE_GRADIENT: Boolean(df) };
+  const defines = { SG: device.subgroupSize, NC: COLUMNS.backward, KD: panelWidth(device, width)!, FEATURE_GRADIENT: Boolean(df) };
   device.run(kernel("relu_autoencoder", "backward", defines), {
     bindings: {
       x: given.x,
