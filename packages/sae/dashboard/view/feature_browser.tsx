@@ -1,4 +1,4 @@
-import { useSignalEffect } from "@preact/signals";
+import { useComputed } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { FeatureOverview, FeatureSource } from "../feature_pages.ts";
@@ -7,7 +7,7 @@ import { FeatureList } from "./feature_list.tsx";
 import { FeaturePageLoader } from "./feature_page.tsx";
 import { Gallery } from "./gallery.tsx";
 import type { LabelStore } from "./label_store.ts";
-import { listFeatures } from "./list_view.ts";
+import { listFeatures, stepInList } from "./list_view.ts";
 import { useLoaded } from "./use_loaded.ts";
 import type { FeatureViewState } from "./view_state.ts";
 
@@ -54,16 +54,28 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf }: Loaded
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLDivElement>(null);
   const selected = view.selected.value;
+  const shown = useComputed(() => listFeatures(overview.features, view.list.value, { labels: labels.labels.value }));
+  const addressAt = (by: number): string | null => {
+    const index = stepInList(shown.value, selected, by);
+    return index === null ? null : hrefOf(index);
+  };
 
-  useSignalEffect(() => {
-    if (view.selected.value !== null && main.current) main.current.scrollTop = 0;
-  });
+  useEffect(() => {
+    const page = main.current!;
+    page.scrollTop = 0;
+    if (root.current!.getBoundingClientRect().top < 0) root.current!.scrollIntoView(); // where the whole page scrolls, on phones
+    const { activeElement } = page.ownerDocument;
+    const isGone = activeElement !== null && root.current!.contains(activeElement) && activeElement.getClientRects().length === 0;
+    if (isGone) page.focus({ preventScroll: true }); // the list has made room for the page
+  }, [selected]);
   useEffect(() => {
     const step = (by: number): void => {
-      const shown = listFeatures(overview.features, view.list.value, { labels: labels.labels.value });
-      const at = shown.findIndex(({ index }) => index === view.selected.value);
-      const next = shown[at < 0 ? 0 : at + by];
-      if (next) view.selected.value = next.index;
+      view.selected.value = stepInList(shown.value, view.selected.value, by) ?? view.selected.value;
+    };
+    const goToSearch = (): void => {
+      const isHidden = search.current!.getClientRects().length === 0;
+      if (isHidden) view.selected.value = null;
+      requestAnimationFrame(() => search.current?.focus());
     };
     const onKeyDown = (event: KeyboardEvent): void => {
       const target = event.target as Element | null;
@@ -72,7 +84,7 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf }: Loaded
         if (event.key === "Escape" && target === search.current) search.current.blur();
         return;
       }
-      if (event.key === "/") search.current?.focus();
+      if (event.key === "/") goToSearch();
       else if (event.key === "j") step(1);
       else if (event.key === "k") step(-1);
       else if (event.key === "Escape" && view.selected.value !== null) view.selected.value = null;
@@ -82,13 +94,13 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf }: Loaded
     const { ownerDocument } = root.current!;
     ownerDocument.addEventListener("keydown", onKeyDown);
     return () => ownerDocument.removeEventListener("keydown", onKeyDown);
-  }, [overview, view, labels]);
+  }, [view, shown]);
 
   return (
     <div class="fv" ref={root}>
       <div class="fv-split" data-open={selected === null ? undefined : ""}>
         <FeatureList overview={overview} view={view.list} selected={view.selected} labels={labels} hrefOf={hrefOf} search={search} />
-        <div class="fv-main" ref={main}>
+        <div class="fv-main" ref={main} tabIndex={-1}>
           {selected === null ? (
             <>
               <AboutFeatures overview={overview} />
@@ -103,6 +115,8 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf }: Loaded
               labels={labels}
               hrefOf={hrefOf}
               listHref={hrefOf(null)}
+              previousHref={addressAt(-1)}
+              nextHref={addressAt(1)}
             />
           )}
         </div>

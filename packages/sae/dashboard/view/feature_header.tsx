@@ -14,10 +14,13 @@ export interface FeatureHeaderProps {
   readonly labels: LabelStore;
   /** The address of the list. */
   readonly listHref: string;
+  /** Addresses of the features before and after it in the list; null at its ends. */
+  readonly previousHref?: string | null;
+  readonly nextHref?: string | null;
 }
 
 /** A feature's name, which can be changed, and its numbers. */
-export function FeatureHeader({ summary, page, labels, listHref }: FeatureHeaderProps): VNode {
+export function FeatureHeader({ summary, page, labels, listHref, previousHref, nextHref }: FeatureHeaderProps): VNode {
   const { index, density, max, state, label, deltaCe, selectivity } = summary;
   const own = labels.labels.value.get(index);
   const isEditing = useSignal(false);
@@ -40,6 +43,18 @@ export function FeatureHeader({ summary, page, labels, listHref }: FeatureHeader
         </a>
         <span>Feature {index}</span>
         <StateChip state={state} />
+        <span class="fv-steps">
+          {previousHref && (
+            <a href={previousHref} aria-keyshortcuts="k">
+              ← Previous
+            </a>
+          )}
+          {nextHref && (
+            <a href={nextHref} aria-keyshortcuts="j">
+              Next →
+            </a>
+          )}
+        </span>
       </p>
       {isEditing.value ? (
         <form

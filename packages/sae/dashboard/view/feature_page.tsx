@@ -26,6 +26,9 @@ interface FeaturePageSettings {
   readonly hrefOf: (index: number) => string;
   /** The address of the list. */
   readonly listHref: string;
+  /** Addresses of the features before and after it in the list; null at its ends. */
+  readonly previousHref?: string | null;
+  readonly nextHref?: string | null;
 }
 
 /** What {@link FeaturePageLoader} shows. */
@@ -35,7 +38,8 @@ export interface FeaturePageLoaderProps extends FeaturePageSettings {
 
 /** The page of a feature, as soon as its source has given it; the sequences of its examples come after. */
 export function FeaturePageLoader({ index, ...settings }: FeaturePageLoaderProps): VNode {
-  const { overview, source, labels, listHref } = settings;
+  const { overview, source, labels, listHref, previousHref, nextHref } = settings;
+  const links = { labels, listHref, previousHref, nextHref };
   const page = useLoaded(index, source, (of) => source.page(of));
   const sequences = useLoaded(page.value, source, async (of) => {
     const numbers = of ? sequencesOf(of) : [];
@@ -58,7 +62,7 @@ export function FeaturePageLoader({ index, ...settings }: FeaturePageLoaderProps
   if (page.value?.index !== index)
     return (
       <article class="fv-page" aria-busy="true">
-        <FeatureHeader summary={summary} page={null} labels={labels} listHref={listHref} />
+        <FeatureHeader summary={summary} page={null} {...links} />
       </article>
     );
   return (
@@ -76,13 +80,13 @@ export interface FeaturePageViewProps extends FeaturePageSettings {
 }
 
 /** All that is known of a feature: its numbers, what it does on ink, what it is tuned to, what it does to the model, and its relatives. */
-export function FeaturePageView({ page, sequences, overview, source, view, labels, hrefOf, listHref }: FeaturePageViewProps): VNode {
+export function FeaturePageView({ page, sequences, overview, source, view, labels, hrefOf, ...links }: FeaturePageViewProps): VNode {
   const tokenizer = useMemo(() => new StrokeTokenizer(overview.tokenizer), [overview]);
   const summary = findFeature(overview, page.index)!;
   const isDead = summary.state === "dead";
   return (
     <article class={`fv-page${isDead ? " fv-page-dead" : ""}`} aria-label={`Feature ${page.index}`}>
-      <FeatureHeader summary={summary} page={page} labels={labels} listHref={listHref} />
+      <FeatureHeader summary={summary} page={page} labels={labels} {...links} />
       {isDead && (
         <p class="fv-empty">
           This feature never fired on {plural(overview.about.rows, "token")} of ink, so only what its decoder says is known.

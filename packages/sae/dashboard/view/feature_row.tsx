@@ -44,7 +44,7 @@ export function FeatureRow({ feature, label, href, id, line, top, isAt, isOpen, 
           {index}
         </a>
       </span>
-      <span role="gridcell" class="fv-cell-label">
+      <span role="gridcell" class="fv-cell-label" title={shown ?? undefined}>
         {shown ?? <span class="fv-note">{state === "dead" ? "never fires" : "no label"}</span>}
       </span>
       <span role="gridcell" class="fv-cell-state">

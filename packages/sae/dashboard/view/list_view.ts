@@ -63,6 +63,12 @@ export function listFeatures(
     .map(({ feature }) => feature);
 }
 
+/** The feature so many lines below another one in a list; null beyond its ends. From one that the list leaves out, its first. */
+export function stepInList(shown: readonly FeatureSummary[], index: number | null, by: number): number | null {
+  const at = shown.findIndex((feature) => feature.index === index);
+  return shown[at < 0 ? 0 : at + by]?.index ?? null;
+}
+
 /** Whether a view leaves features out. */
 export function isFiltering({ query, states, factor, range }: ListView): boolean {
   return query.trim() !== "" || states.length > 0 || factor !== null || range !== null;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { FeatureSummary } from "../feature_pages.ts";
 import { madeFeatures } from "../testing/made_features.ts";
-import { defaultListView, isFiltering, type ListView, listFeatures, sortKeys } from "./list_view.ts";
+import { defaultListView, isFiltering, type ListView, listFeatures, sortKeys, stepInList } from "./list_view.ts";
 
 let features: readonly FeatureSummary[];
 beforeAll(async () => {
@@ -40,6 +40,15 @@ describe("listFeatures", () => {
     expect(indices({ query: "p" }, own)).not.toContain(7);
     expect(indices({ query: features[8]!.label ?? "theta" }, own)).not.toContain(8);
     expect(indices({ query: "no such words" })).toEqual([]);
+  });
+
+  it("steps through a list from end to end, and no further", () => {
+    const shown = listFeatures(features, { ...defaultListView, states: ["alive"] });
+    const walked: number[] = [];
+    for (let at: number | null = stepInList(shown, null, 1); at !== null; at = stepInList(shown, at, 1)) walked.push(at);
+    expect(walked).toEqual(shown.map(({ index }) => index));
+    expect(stepInList(shown, shown[0]!.index, -1)).toBe(null);
+    expect(stepInList([], 3, 1)).toBe(null);
   });
 
   it("leaves out exactly the features that states, factors or densities rule out", () => {

@@ -18,7 +18,16 @@ export { FeaturePageLoader, type FeaturePageLoaderProps, FeaturePageView, type F
 export { Gallery, type GalleryProps } from "./gallery.tsx";
 export { InkCard, type InkCardProps } from "./ink_card.tsx";
 export { createLabelStore, type LabelStore } from "./label_store.ts";
-export { defaultListView, featureStates, isFiltering, type ListView, listFeatures, type SortKey, sortKeys } from "./list_view.ts";
+export {
+  defaultListView,
+  featureStates,
+  isFiltering,
+  type ListView,
+  listFeatures,
+  type SortKey,
+  sortKeys,
+  stepInList,
+} from "./list_view.ts";
 export { themedColour } from "./themed.ts";
 export { tokenText } from "./token_text.ts";
 export { createFeatureView, type FeatureViewState, featureViewQuery, type InkView, readFeatureViewQuery } from "./view_state.ts";
