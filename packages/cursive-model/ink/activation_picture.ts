@@ -102,19 +102,28 @@ export function activationPicture(tokens: ArrayLike<number>, options: Activation
 
   const ringed = ring === undefined ? null : placeOf(ring, segments, places);
   const inked = segments.flatMap(({ from, to, drawn }) => (drawn ? [from, to] : [to]));
-  const seen = [...inked, ...places.words.map(({ position }) => position), ...(ringed ? [ringed] : [])];
+  const ringRadius = 2 * widths[1];
+  const reach = ringRadius + RING_LINE - margin; // of a ring beyond the margin
+  const around = (at: Position): Position[] => [
+    [at[0] - reach, at[1] - reach],
+    [at[0] + reach, at[1] + reach],
+  ];
+  const seen = [...inked, ...places.words.map(({ position }) => position), ...(ringed ? (reach > 0 ? around(ringed) : [ringed]) : [])];
   const activeOn = (token: number): number =>
     Array.from(tokens, (other, i) => other === token && Math.abs(activations[i]!) > 0).filter(Boolean).length;
   return {
     marks,
     ring: ringed,
-    ringRadius: 2 * widths[1],
+    ringRadius,
     box: grown(boxAround(seen), margin),
     max,
     malformed: broken.length,
     hidden: { pad: activeOn(tokenizer.padToken), end: activeOn(tokenizer.endToken) },
   };
 }
+
+/** About the width of a ring's line, in canvas heights. */
+const RING_LINE = 0.005;
 
 /** Tokens that are shown besides segments, and where. */
 interface Places {

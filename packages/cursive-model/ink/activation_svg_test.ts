@@ -83,6 +83,20 @@ describe("activationSvg", () => {
     expect(shapes(draw({}, words)).length).toBe(4); // two segments, a tick, the way between the words
     expect(draw({ ring: 3 })).toContain('stroke="black"');
     expect(draw({ ring: 99 })).not.toContain('stroke="black"');
+    for (let ring = 0; ring < 8; ring++) {
+      const svg = draw({ ring, margin: 0.01, legend: false });
+      const [left, top, width, height] = svg
+        .match(/viewBox="([^"]+)"/)![1]!
+        .split(" ")
+        .map(Number) as [number, number, number, number];
+      const circle = svg.match(/<circle cx="([-\d.]+)" cy="([-\d.]+)" r="([\d.]+)" stroke="black"/);
+      if (!circle) continue; // a token without a place
+      const [x, y, r] = circle.slice(1).map(Number) as [number, number, number];
+      expect(x - r).toBeGreaterThanOrEqual(left);
+      expect(y - r).toBeGreaterThanOrEqual(top);
+      expect(x + r).toBeLessThanOrEqual(left + width);
+      expect(y + r).toBeLessThanOrEqual(top + height);
+    }
   });
 
   it("shows what is below 0 in purple, on the scale too", () => {
