@@ -73,6 +73,7 @@ export async function buildApp(folder, { watch = false, onBuilt } = {}) {
   });
   for (const name of STATIC) cpSync(join(HERE, name), join(folder, name), { recursive: true });
   const { metafile } = await build.rebuild();
+  await buildExamples(join(folder, "examples"));
   writeFileSync(join(folder, "licences.txt"), licencesOf(metafile));
   if (watch) await build.watch();
   else await build.dispose();
