@@ -1,7 +1,7 @@
 import type { LaunchTime, WatchedStep } from "@cursive/tensor";
 import { describe, expect, it } from "vitest";
 import { kernelRows, shortName } from "./kernel_rows.ts";
-import { leastTime } from "./roofline.ts";
+import { better, leastTime } from "./roofline.ts";
 
 const roofline = { gigaflops: 100, shape: "64³", gigabytesPerSecond: 10 };
 
@@ -44,6 +44,14 @@ describe("kernelRows()", () => {
 
   it("shows of a kernel's parameters those that are on", () => {
     expect(shortName("gemm_tile.main TM=4 VEC=true GELU=false MAP=0 LANES=10")).toBe("gemm_tile.main TM=4 VEC LANES=10");
+  });
+});
+
+describe("better()", () => {
+  it("takes each roof where it was higher", () => {
+    const other = { gigaflops: 120, shape: "512³", gigabytesPerSecond: 8 };
+    expect(better(roofline, other)).toEqual({ gigaflops: 120, shape: "512³", gigabytesPerSecond: 10 });
+    expect(better(other, roofline)).toEqual(better(roofline, other));
   });
 });
 

@@ -1,7 +1,7 @@
 import { busyShare, type Device, StepWatch, type WatchedStep } from "@cursive/tensor";
 import { median } from "../run/speed.ts";
 import { byProgram, type KernelRow, kernelRows } from "./kernel_rows.ts";
-import { measureRoofline, type Roofline } from "./roofline.ts";
+import { better, measureRoofline, type Roofline } from "./roofline.ts";
 
 /** A training loop that can be run on to any step. */
 export interface Profiled {
@@ -38,7 +38,7 @@ export interface Profile {
 /** Steps before those that are timed: shaders compile, memory is touched, clocks rise. */
 const WARM_UP = 2;
 
-/** Takes steps of a training loop and times them: the roofline, then whole steps, then launches. */
+/** Takes steps of a training loop and times them: whole steps, then launches, and before and after them the roofline. */
 export async function profileSteps(trainer: Profiled, { device, steps, say }: ProfileOptions): Promise<Profile> {
   let taken = 0;
   const take = async (count: number, doing: string): Promise<number[]> => {
@@ -51,7 +51,7 @@ export async function profileSteps(trainer: Profiled, { device, steps, say }: Pr
     return times;
   };
   await take(WARM_UP, "first steps");
-  const roofline = await measureRoofline(device, say);
+  const before = await measureRoofline(device, say);
   await take(1, "a step after other work"); // timing products has put the loop's memory out of the caches
   const whole = new StepWatch(device, { each: "step" });
   const times = await take(steps, "timing steps");
@@ -59,6 +59,7 @@ export async function profileSteps(trainer: Profiled, { device, steps, say }: Pr
   const single = new StepWatch(device, { each: "launch" });
   await take(steps, "timing launches");
   const singles = await single.stop();
+  const roofline = better(before, await measureRoofline(device, say));
   const kernels = kernelRows(singles, { trainingSteps: steps, roofline });
   return {
     roofline,

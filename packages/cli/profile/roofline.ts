@@ -20,6 +20,12 @@ export async function measureRoofline(device: Device, progress: (text: string) =
   return { gigaflops: best.gigaflops, shape: best.shape, gigabytesPerSecond: memory.copy };
 }
 
+/** The better of two measurements: other programs can only make them worse. */
+export function better(a: Roofline, b: Roofline): Roofline {
+  const { gigaflops, shape } = a.gigaflops >= b.gigaflops ? a : b;
+  return { gigaflops, shape, gigabytesPerSecond: Math.max(a.gigabytesPerSecond, b.gigabytesPerSecond) };
+}
+
 /**
  * The least time in milliseconds that a launch could take: its operations at the peak or its bytes at the copy's speed, whichever is longer.
  * Undefined where its bytes are not known.
