@@ -41,6 +41,7 @@ export interface FeaturePageParts {
 export class FeaturePages implements FeatureSource {
   readonly #parts: FeaturePageParts;
   readonly #features: ReadonlySet<number>;
+  #allPlaces: ReturnType<ActivationIndex["places"]> | undefined;
 
   constructor(parts: FeaturePageParts) {
     this.#parts = parts;
@@ -118,8 +119,6 @@ export class FeaturePages implements FeatureSource {
       return !texts.has(text) && texts.add(text);
     });
   }
-
-  #allPlaces: ReturnType<ActivationIndex["places"]> | undefined;
 
   #places(): ReturnType<ActivationIndex["places"]> {
     this.#allPlaces ??= this.#parts.index.places();
