@@ -23,7 +23,7 @@ async function draw(page: Page, [first, ...rest]: readonly Place[]): Promise<voi
 }
 
 const wave = Array.from({ length: 20 }, (_, i): Place => [0.1 + 0.02 * i, 0.55 + 0.1 * Math.sin(i)]);
-const strokes = (page: Page) => page.locator("[data-testid=pad] polyline");
+const strokes = (page: Page) => page.locator("[data-testid=pad] > polyline");
 
 describe("the collect page", () => {
   it("takes ink from a pointer, keeps it over a reload, and saves what the word bank's reader and the page itself read", async (context) => {
@@ -38,7 +38,7 @@ describe("the collect page", () => {
     await draw(page, [[0.3, 0.2]]); // a dot
     expect(await strokes(page).count()).toBe(2);
     expect(await page.getByTestId("model-view").textContent()).toMatch(/\d+ movements, \d+ tokens of at most 191/);
-    await page.getByRole("button", { name: "Undo stroke" }).click();
+    await page.getByRole("button", { name: "Undo" }).click();
     expect(await strokes(page).count()).toBe(1);
     await draw(page, [[0.5, 0.2]]);
 

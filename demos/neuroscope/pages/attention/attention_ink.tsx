@@ -60,7 +60,7 @@ export function AttentionInk({ segments, glow, path, arcs, focus, label, onHover
       {chosenSegment && (
         <>
           <line {...line(chosenSegment)} class={chosenSegment.drawn ? "attention-ink-chosen" : "attention-ink-chosen is-up"} />
-          <circle cx={chosenSegment.to[0]} cy={chosenSegment.to[1]} r={0.016} class="attention-ink-pen" />
+          <circle cx={chosenSegment.to[0]} cy={chosenSegment.to[1]} r={0.013} class="attention-ink-pen" />
         </>
       )}
       {onHover && (

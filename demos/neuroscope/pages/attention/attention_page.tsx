@@ -108,9 +108,9 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
   ]);
 
   const shares = current && byLetter ? sharesShown({ focus, map: isSelf ? byLetter : current.map }) : undefined;
-  const glow = focus?.kind === "letter" && byLetter ? columnOf(byLetter, focus.index) : undefined;
   const arcs =
     focus?.kind === "segment" && current && isSelf && focus.index < current.map.segments ? rowOf(current.map, focus.index) : undefined;
+  const glow = focus?.kind === "letter" && byLetter ? columnOf(byLetter, focus.index) : arcs;
   const summary = current ? describe({ head: chosen, focus, letters, shares, count: segments.length }) : "";
   useEffect(() => {
     if (locked && summary) announce(summary);

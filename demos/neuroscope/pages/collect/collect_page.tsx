@@ -102,7 +102,7 @@ export function CollectPage(): VNode {
         <WritingPad paper={paper} prompt={prompt} strokes={strokes} onStrokes={(all) => change({ strokes: all })} />
         <div class="collect-buttons">
           <button type="button" disabled={!hasInk} onClick={undo}>
-            Undo stroke
+            Undo
           </button>
           <button type="button" disabled={!hasInk} onClick={clear}>
             Clear

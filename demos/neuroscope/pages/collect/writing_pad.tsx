@@ -1,5 +1,7 @@
+import { cursiveCharacters, visibleStrokes, writeCursive } from "@cursive/cursive-model";
+import { createRng } from "@cursive/tensor";
 import type { VNode } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { extended, type Place, type Stroke } from "./collection.ts";
 import { lines, type Paper, UNITS } from "./paper.ts";
 
@@ -56,6 +58,7 @@ export function WritingPad({ paper, prompt, strokes, onStrokes }: WritingPadProp
   };
 
   const all = open ? [...strokes, open] : strokes;
+  const example = useMemo(() => exampleOf(prompt), [prompt]);
   const { left, top, width, height } = paper;
   return (
     <svg
@@ -78,12 +81,20 @@ export function WritingPad({ paper, prompt, strokes, onStrokes }: WritingPadProp
         <polyline key={i} points={drawnPoints(stroke)} />
       ))}
       {all.length === 0 && (
-        <text x={0} y={-UNITS * 0.02}>
-          {prompt}
-        </text>
+        <g class="writing-example">
+          {example.map((stroke, i) => (
+            <polyline key={i} points={drawnPoints(stroke)} />
+          ))}
+        </g>
       )}
     </svg>
   );
+}
+
+/** A text in the built-in cursive, to show where letters go; nothing for characters that it lacks. It goes with the first stroke: a hand of one's own is wanted. */
+function exampleOf(text: string): readonly Stroke[] {
+  const isKnown = text !== "" && [...text].every((character) => cursiveCharacters.includes(character));
+  return isKnown ? visibleStrokes(writeCursive(text, { rng: createRng(1, "collect"), variation: 0 }).points) : [];
 }
 
 /** A stroke as SVG has it; a dot as a line of no length, which round ends make visible. */
