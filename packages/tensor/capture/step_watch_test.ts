@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { zeros } from "../create.ts";
 import type { Device } from "../device/device.ts";
@@ -15,6 +14,8 @@ beforeAll(async () => {
 afterAll(() => device.destroy());
 
 const SIZE = 320;
+
+const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 describe("StepWatch", () => {
   it("times every run of every captured step, and leaves what they compute as it is", async ({ skip }) => {
