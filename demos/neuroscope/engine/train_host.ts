@@ -284,7 +284,7 @@ export class TrainHost {
     const session = this.#session;
     if (!session) return;
     const look = await session.look({ feature: this.#feature });
-    if (look.kind === "sae") this.#feature = look.feature.index;
+    if (look.kind === "sae") this.#feature ??= look.feature.index; // another may have been asked for meanwhile
     this.#lookedAt = performance.now();
     this.#flush(); // the loss on held-out words has come
     this.#tell({ type: "look", look });

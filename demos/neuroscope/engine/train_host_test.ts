@@ -135,7 +135,7 @@ describe("TrainHost", () => {
     expect([status().state, status().run?.step]).toEqual(["paused", 1]);
     host.play();
     await reached(({ run }) => (run?.step ?? 0) >= 6);
-    await host.watch(9); // while it runs
+    await Promise.all([host.watch(8), host.watch(9)]); // while it runs
     expect(looked()).toBe(9);
     await reached(({ state }) => state === "finished");
     await host.stop();
