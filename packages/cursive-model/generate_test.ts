@@ -257,6 +257,41 @@ describe("generate", () => {
     }
   });
 
+  it("draws each text from a stream of its own where it is given one", async () => {
+    const model = makeModel();
+    const given = () => [createRng(4, "generate", "b", 0), createRng(9, "mine")];
+    for (const write of [cached, recomputing]) {
+      const [first, second] = await write(model, ["b", "b"], { draws: given() });
+      expect(first).toEqual((await write(model, ["b"], { seed: 4 }))[0]);
+      expect(second).toEqual((await write(model, ["b"], { draws: given().slice(1) }))[0]);
+    }
+    await expect(cached(model, ["a", "b"], { draws: [createRng(1)] })).rejects.toThrow("Expected 2 streams of draws but found 1");
+  });
+
+  it("writes the same whatever the text where it is left out, and as the whole model without it", async () => {
+    const model = makeModel();
+    prefer(model, endToken, -2);
+    const options = { ablateCrossAttention: true, temperature: 0 };
+    const [a, b] = await cached(model, ["a", "cab"], options);
+    expect(a).toEqual(b);
+    expect(await recomputing(model, ["a", "cab"], options)).toEqual([a, b]);
+    expect(await cached(model, ["a"], { temperature: 0 })).not.toEqual([a]);
+  });
+
+  it("hands over every token with the logits that it was drawn from", async () => {
+    const model = makeModel();
+    const drawn: [number, number][] = [];
+    const onDraw = (index: number, token: number, logits: Float32Array): void => {
+      expect(logits[token]).toBe(Math.max(...logits));
+      drawn.push([index, token]);
+    };
+    const texts = await cached(model, ["a", "b"], { temperature: 0, onDraw, maxTokens: 20 });
+    for (const [i, tokens] of texts.entries()) {
+      const own = drawn.filter(([index]) => index === i).map(([, token]) => token);
+      expect(own.filter((token) => token !== endToken)).toEqual([...tokens.subarray(first.length)]);
+    }
+  });
+
   it("writes more texts than fit in a batch, each as if it were alone", async () => {
     const model = makeModel();
     const texts = Array.from({ length: 150 }, (_, i) => ["a", "b", "c", "ab"][i % 4]!);

@@ -4,7 +4,7 @@ import type { AdapterFacts, NamedBytes, SaeFacts } from "./bench.ts";
 import type { CallContext } from "./call.ts";
 import type { Calls } from "./calls.ts";
 import { type Failure, failureOf, missingWebGpu } from "./failure.ts";
-import type { Stage } from "./loading.ts";
+import { type Stage, waitingStages } from "./loading.ts";
 import type { ModelFacts } from "./model_file.ts";
 import type { BenchFacts, Engine, EngineEvent } from "./worker.ts";
 
@@ -36,7 +36,7 @@ export interface AskOptions<P> {
  * ```
  */
 export class BenchClient {
-  readonly #status: Signal<BenchStatus> = signal({ kind: "loading", stages: [] });
+  readonly #status: Signal<BenchStatus> = signal({ kind: "loading", stages: waitingStages });
   readonly #adapter: Signal<AdapterFacts | undefined> = signal(undefined);
   readonly #model: Signal<ModelFacts | undefined> = signal(undefined);
   readonly #sae: Signal<SaeFacts | undefined> = signal(undefined);
@@ -79,7 +79,7 @@ export class BenchClient {
       this.#status.value = { kind: "failed", failure: missing };
       return;
     }
-    this.#status.value = { kind: "loading", stages: [] };
+    this.#status.value = { kind: "loading", stages: waitingStages };
     const worker = this.#makeWorker();
     const engine = wrap<Engine>(worker);
     this.#worker = worker;

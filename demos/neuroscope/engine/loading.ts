@@ -11,6 +11,9 @@ export interface Stage {
   readonly milliseconds?: number;
 }
 
+/** All stages before the first. */
+export const waitingStages: readonly Stage[] = (["engine", "model", "sae", "kernels"] as const).map((name) => ({ name, state: "waiting" }));
+
 /**
  * Loads a file of the app's own with its progress.
  *

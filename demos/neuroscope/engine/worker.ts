@@ -3,7 +3,7 @@ import { expose } from "comlink";
 import { type AdapterFacts, Bench, type NamedBytes, type SaeFacts } from "./bench.ts";
 import type { CallContext } from "./call.ts";
 import { calls } from "./calls.ts";
-import { loadAsset, type Stage, type StageName } from "./loading.ts";
+import { loadAsset, type Stage, type StageName, waitingStages } from "./loading.ts";
 import type { ModelFacts } from "./model_file.ts";
 import { warmUp } from "./write.ts";
 
@@ -140,7 +140,7 @@ class Stages {
 
   constructor(send: (stages: readonly Stage[]) => void) {
     this.#send = send;
-    for (const name of ["engine", "model", "sae", "kernels"] as const) this.#list.set(name, { name, state: "waiting" });
+    for (const stage of waitingStages) this.#list.set(stage.name, stage);
   }
 
   set(name: StageName, change: Partial<Stage>): void {

@@ -52,8 +52,9 @@ export const SPACING: {
   side: 0.03,
 };
 
-/** About what a letter takes, before it is written. */
-const LETTER_WIDTH = 0.165;
+/** About what a letter takes, and what a word takes beside its letters, before it is written: rather too much, so that few lines are too long. */
+const LETTER_WIDTH = 0.17;
+const WORD_WIDTH = 0.06;
 
 /**
  * Puts words on lines, from left to right. A word that is not written yet takes what its letters may be expected to, so that the line is not
@@ -82,7 +83,7 @@ export function layOut(words: readonly LayoutWord[], { width, slant = 0 }: Layou
 
 /** About how wide a text's ink will be, in canvas heights. */
 export function expectedWidth(text: string): number {
-  return LETTER_WIDTH * text.length;
+  return LETTER_WIDTH * text.length + WORD_WIDTH;
 }
 
 /** The height of so many lines, in canvas heights. */

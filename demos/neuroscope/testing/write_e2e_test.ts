@@ -53,8 +53,8 @@ describe("the Write page in Chromium", () => {
     const { page, complaints } = await app.open("");
     await page.waitForFunction(() => Number(document.querySelector<HTMLInputElement>("[aria-label='Pen movement']")?.value) > 3);
     expect(await inkPixels(page)).toBeGreaterThan(100);
-    if (await page.locator(".stages").count())
-      expect(await page.locator(".stages").textContent()).toMatch(/GPU.*model.*autoencoder.*shaders/);
+    const stages = await page.evaluate(() => document.querySelector(".stages")?.textContent);
+    expect(stages ?? "none any more").toMatch(/GPU.*model.*autoencoder.*shaders|none any more/);
     await ready(page);
     await written(page, "watch me write");
     expect(await page.locator(".write-status").textContent()).toMatch(/\d+ tokens a second, the first after \d/);
@@ -113,7 +113,7 @@ describe("the Write page in Chromium", () => {
     const summaries = new Set<string | null>();
     for (let i = 0; i < 5; i++) {
       summaries.add(await rose.getAttribute("aria-label"));
-      expect(await page.getByRole("img", { name: /^Next length: pen down \d/ }).count()).toBe(1);
+      expect(await page.getByRole("img", { name: /^Next length: pen down/ }).count()).toBe(1);
       await page.keyboard.press("ArrowRight");
     }
     expect(summaries.size).toBeGreaterThan(2);
