@@ -2,7 +2,7 @@
 export function spelled(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size >= 1e6 || size < 1e-4 ? size.toExponential(1) : String(Number(size.toPrecision(3)));
+  const text = size >= 1e6 || size < 1e-5 ? size.toExponential(1) : Number(size.toPrecision(size < 1e-3 ? 2 : 3)).toString();
   return (value < 0 ? "−" : "") + text;
 }
 

@@ -10,7 +10,7 @@ import { Panel } from "./panel.tsx";
 export function LettersPanel({ letters }: { readonly letters: LetterAttribution }): VNode {
   const { method, count, preActivation, total, characters, offsets, heads } = letters;
   const shown = characters.slice(0, 12);
-  const share = preActivation === 0 ? "" : `, ${percent(Math.abs(total / preActivation))} of it`;
+  const part = total / preActivation; // more than 1 where the rest works against it
   return (
     <Panel
       title="Driven by letters"
@@ -21,7 +21,8 @@ export function LettersPanel({ letters }: { readonly letters: LetterAttribution 
       }
     >
       <p class="fv-fact">
-        Pre-activation {spelled(preActivation)} on average, {signed(total)} from letters{preActivation === 0 ? "" : share}.
+        Pre-activation {spelled(preActivation)} on average, {signed(total)} from letters
+        {part > 0 && part <= 1 && `, ${percent(part)} of it`}.
       </p>
       <div class="fv-charts">
         <ChartFigure
