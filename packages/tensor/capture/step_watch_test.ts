@@ -29,7 +29,7 @@ describe("StepWatch", () => {
     const steps = await watch.stop();
     expect(steps.map(({ program }) => program)).toEqual([0, 1, 0]);
     for (const [i, { start, end, launches }] of steps.entries()) {
-      expect(end).toBeGreaterThan(start);
+      expect(end).toBeGreaterThanOrEqual(start); // browsers round to a tenth of a millisecond
       expect(start).toBeGreaterThanOrEqual(steps[i - 1]?.end ?? 0);
       expect(launches).toEqual([]);
     }
@@ -53,9 +53,12 @@ describe("StepWatch", () => {
 
   it("shows by the share of busy time whether somebody keeps the GPU waiting", async ({ skip }) => {
     skip(!canTime(device), "no timestamp queries");
-    const x = zeros([512, 512]).add(1);
-    const product = capture((a: Tensor) => a.matmul(a).matmul(a).matmul(a).sum());
+    const x = zeros([SIZE, SIZE]).add(1);
+    const product = capture((a: Tensor) => a.matmul(a).sum());
     await (await product(x)).item();
+    const began = performance.now();
+    await (await product(x)).item();
+    const own = performance.now() - began;
     const shareWith = async (pause: number): Promise<number> => {
       const watch = new StepWatch(device, { each: "step" });
       for (let i = 0; i < 6; i++) {
@@ -67,8 +70,8 @@ describe("StepWatch", () => {
       }
       return busyShare(await watch.stop());
     };
-    const [together, apart] = [await shareWith(0), await shareWith(150)];
-    expect(together).toBeGreaterThan(2 * apart);
+    const [together, apart] = [await shareWith(0), await shareWith(Math.max(50, 5 * own))];
+    expect(together).toBeGreaterThan(1.5 * apart);
     expect(together).toBeLessThanOrEqual(1.001);
     expect(apart).toBeGreaterThan(0);
   });
