@@ -152,11 +152,13 @@ export function CollectPage(): VNode {
       <div class="collect-columns">
         <section class="card" aria-labelledby="collect-words">
           <h2 id="collect-words">Your words</h2>
-          <LetterCounts characters={characters} texts={texts} />
           {words.length === 0 ? (
             <p class="muted">None yet. A model wants some hundred words; twenty show what comes of it.</p>
           ) : (
-            <WordList words={words} onRemove={remove} />
+            <>
+              <LetterCounts characters={characters} texts={texts} />
+              <WordList words={words} onRemove={remove} />
+            </>
           )}
         </section>
         <section class="card collect-files" aria-labelledby="collect-files">
