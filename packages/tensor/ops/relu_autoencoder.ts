@@ -58,6 +58,9 @@ const WORKGROUPS = 32;
 /** Rows that repay the loading of a panel of weights; rows that one workgroup may add up, which bounds the rounding error. */
 const SHORTEST_STRETCH = 64;
 const LONGEST_STRETCH = 4096;
+/** Invocations that keep a software adapter busy with short work, and rows of it that one of them may add up. */
+const BUSY = 2048;
+const LONGEST_SUM = 1024;
 
 /** Elements of a row that the kernels hold: the least that suffices, or undefined where none does. */
 function panelWidth(device: Device, width: number): number | undefined {
@@ -110,7 +113,7 @@ const autoencoderOp: Op<Attributes> = {
     const { out: y } = gemm({ a: f, b: decoder!, bias: decoderBias! });
 
     const e = empty([rows, width], { device });
-    const measured = Math.max(1, Math.min(rows, Math.max(Math.ceil(2048 / width), Math.ceil(rows / 1024))));
+    const measured = Math.min(rows, Math.max(Math.ceil(BUSY / width), Math.ceil(rows / LONGEST_SUM)));
     const errorSums = empty([measured, 2, width], { device });
     device.run(kernel("relu_autoencoder", "measure"), {
       bindings: { x: given.x, y, e, partials: errorSums },
