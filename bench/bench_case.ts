@@ -136,7 +136,7 @@ class Entry implements Contestant {
 
   /** The host's share of a step, on Dawn's null backend. */
   async measureHost(): Promise<void> {
-    if (!this.entrant.isOnWebGpu) return;
+    if (!this.entrant.isOnWebGpu || this.#work.kind === "write") return; // nobody can write with logits that were never computed
     try {
       await using engine = new EngineProcess(this.entrant.command(this.#work.name, { isNull: true }));
       await engine.ready({ seconds: this.#options.limit });
