@@ -11,6 +11,7 @@ export function ModelPicker(): VNode {
   const model = bench.model.value;
   const sae = bench.sae.value;
   const isReady = bench.status.value.kind === "ready";
+  const isFailed = bench.status.value.kind === "failed";
   const open = async (file: File | undefined): Promise<void> => {
     if (!file) return;
     try {
@@ -23,7 +24,7 @@ export function ModelPicker(): VNode {
   return (
     <details class="menu model-picker">
       <summary class="chip">
-        {model ? `model ${model.name}` : "model: loading"}
+        {model ? `model ${model.name}` : isFailed ? "no model" : "model: loading"}
         {sae && ` · SAE ${sae.name}`}
       </summary>
       <div class="menu-body">

@@ -212,7 +212,9 @@ export function WritePage(): VNode {
           <Transport pen={pen} words={words} total={starts.at(-1)!} onToggle={toggle} onScrub={scrub} />
           <div class="sheet-foot">
             {status.kind === "loading" ? <LoadingStages stages={status.stages} /> : <WriteStatus session={session} />}
-            {isRecorded && <p class="small muted recorded">A recording of this model, until your GPU is ready.</p>}
+            {isRecorded && (
+              <p class="small muted">A recording of this model{status.kind === "failed" ? "." : ", until your GPU is ready."}</p>
+            )}
           </div>
           <div class="actions">
             <button
@@ -234,7 +236,12 @@ export function WritePage(): VNode {
         {tokenizer && (
           <NextPanel words={words} position={pen.position} tokenizer={tokenizer} temperature={settings.temperature} topK={settings.topK} />
         )}
-        {!tokenizer && <section class="next-panel card" aria-hidden="true" />}
+        {!tokenizer && (
+          <section class="next-panel card" aria-labelledby="next-title">
+            <h2 id="next-title">What comes next</h2>
+            <p class="muted small">What the model expects of each movement stands here once it is loaded.</p>
+          </section>
+        )}
         <SettingsCard settings={settings} onChange={change} onSwitch={(name, value) => change({ [name]: value })} onDice={dice} />
       </div>
     </div>
