@@ -17,7 +17,7 @@ export interface SaeLook {
 /** A feature on the ink where it is strongest. */
 export interface FeatureNow {
   readonly index: number;
-  /** Its greatest activation. */
+  /** Its greatest activation on a segment. */
   readonly max: number;
   readonly inks: readonly FeatureInk[];
 }
@@ -102,15 +102,12 @@ export class FeatureProbe {
     }
     const density = counts.map((count) => count / total);
     const index = options.feature ?? strongAndRare(density, most);
-    const inks = this.#sequences
-      .map(({ text, tokens, start }) => {
-        const values = tokens.map((_, t) => Math.max(0, features[(start + t) * dSae + index]!));
-        return { text, tokens, values };
-      })
-      .sort((a, b) => Math.max(0, ...b.values) - Math.max(0, ...a.values))
-      .slice(0, DRAWN)
-      .map((ink) => ({ ...ink, ...this.#drawn(ink) }));
-    return { kind: "sae", density, dead, feature: { index, max: most[index]!, inks } };
+    const inks = this.#sequences.map(({ text, tokens, start }): FeatureInk => {
+      const values = tokens.map((_, t) => Math.max(0, features[(start + t) * dSae + index]!));
+      return { text, tokens, values, ...this.#drawn({ tokens, values }) };
+    });
+    inks.sort((a, b) => strongest(b) - strongest(a));
+    return { kind: "sae", density, dead, feature: { index, max: strongest(inks[0]!), inks: inks.slice(0, DRAWN) } };
   }
 
   #drawn({ tokens, values }: Pick<FeatureInk, "tokens" | "values">): Pick<FeatureInk, "segments" | "box"> {
@@ -123,6 +120,11 @@ export class FeatureProbe {
       });
     return { segments, box: boxOf(all) };
   }
+}
+
+/** The greatest activation of a segment. */
+function strongest({ segments }: FeatureInk): number {
+  return segments.reduce((most, [, , , , value]) => Math.max(most, value), 0);
 }
 
 /** Tokens that are ink, up to the first that is not. */

@@ -137,7 +137,7 @@ describe("an autoencoder's session", () => {
     expect(Math.max(...look.density)).toBeGreaterThan(0);
     expect(look.density.every((share) => share >= 0 && share <= 1)).toBe(true);
     const { feature } = look;
-    const most = feature.inks.map(({ values }) => Math.max(...values));
+    const most = feature.inks.map(({ segments }) => Math.max(...segments.map(([, , , , value]) => value)));
     expect(most).toEqual(most.toSorted((a, b) => b - a));
     expect(most[0]).toBeCloseTo(feature.max, 5);
     // The same through the file: the model reads the ink, the exported weights encode.

@@ -2,12 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { type ModelPresetName, type ModelTrainConfig, modelPresets } from "../../engine/train_config.ts";
 import { NumberField } from "./number_field.tsx";
-
-/** A file of words that was chosen. */
-export interface ChosenBank {
-  readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
+import { type ChosenBank, WordsField } from "./words_field.tsx";
 
 interface Props {
   readonly isBusy: boolean;
@@ -53,23 +48,11 @@ export function ModelForm({ isBusy, onStart }: Props): VNode {
         </select>
       </div>
       <p class="muted small">{modelPresets[preset].about}.</p>
-      <div class="field">
-        <label for="bank-file">Words</label>
-        <span class="value">{bank.value ? bank.value.name : "built-in hand"}</span>
-        <input
-          id="bank-file"
-          type="file"
-          accept=".json,.zip"
-          aria-describedby="bank-help"
-          onChange={async ({ currentTarget }) => {
-            const [file] = currentTarget.files ?? [];
-            bank.value = file && { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
-          }}
-        />
-      </div>
-      <p class="muted small" id="bank-help">
-        A word bank is optional: your own words from the Collect page, or any bank of that form. It stays in this tab.
-      </p>
+      <WordsField
+        onBank={(chosen) => {
+          bank.value = chosen;
+        }}
+      />
       <NumberField id="model-steps" label="Steps" value={steps} min={1} max={1_000_000} onValue={(value) => change({ steps: value })} />
       <details>
         <summary>Sizes and rate</summary>

@@ -47,7 +47,7 @@ export function TrainPage(): VNode {
       <h1>Train</h1>
       <p class="lead">
         {run
-          ? "It learns in this tab, on your GPU. Other pages can be used meanwhile."
+          ? "It learns in this tab, on your GPU. The other pages can be used meanwhile."
           : "Train a model that writes, or an autoencoder that takes a model's activations apart. Everything stays in this tab."}
       </p>
       {failure && (
