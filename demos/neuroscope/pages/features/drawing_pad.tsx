@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import type { PaperPoint } from "../../engine/feature_ink.ts";
 import { X_HEIGHT } from "./ink_box.ts";
 
@@ -9,8 +9,9 @@ export interface DrawingPadProps {
   readonly onStrokes: (strokes: readonly (readonly PaperPoint[])[]) => void;
 }
 
-/** The paper, in canvas heights around the baseline. */
+/** The paper, in canvas heights around the baseline; on a phone there is less of it, so that letters are large enough for a finger. */
 const PAPER = { left: -0.06, top: -0.34, width: 1.5, height: 0.52 };
+const NARROW_WIDTH = 0.86;
 const SCALE = 1000;
 /** Nearer points than this add nothing, in canvas heights. */
 const LEAST_STEP = 0.002;
@@ -22,6 +23,7 @@ export function DrawingPad({ onStrokes }: DrawingPadProps): VNode {
   const strokes = useSignal<readonly Stroke[]>([]);
   const open = useSignal<Stroke | null>(null);
   const pointer = useRef<number | null>(null);
+  const isNarrow = useMemo(() => globalThis.matchMedia("(max-width: 640px)").matches, []);
   const place = (event: PointerEvent): PaperPoint => {
     const svg = event.currentTarget as SVGSVGElement;
     const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM()!.inverse());
@@ -51,7 +53,8 @@ export function DrawingPad({ onStrokes }: DrawingPadProps): VNode {
     onStrokes(next);
   };
   const all = open.value ? [...strokes.value, open.value] : strokes.value;
-  const { left, top, width, height } = PAPER;
+  const { left, top, height } = PAPER;
+  const width = isNarrow ? NARROW_WIDTH : PAPER.width;
   const rule = (y: number): VNode => <line x1={SCALE * left} x2={SCALE * (left + width)} y1={SCALE * y} y2={SCALE * y} />;
   return (
     <div class="drawing-pad">

@@ -30,13 +30,18 @@ export function FeaturesPage(): VNode {
   const { model, status, sae } = bench;
   const [first = ""] = route.value.path;
   const tab = first === "scope" || first === "steer" ? first : "";
+  // The word goes along from one tab to the other.
+  const shared = Object.fromEntries(["text", "seed", "t"].map((name) => [name, route.value.params.get(name)]));
   const pages = usePages(useOverview(shippedFeatures).value);
   return (
     <div class="features">
       <h1 class="visually-hidden">Features</h1>
       <nav class="feature-tabs" aria-label="Features">
         {tabs.map(({ path, title }) => (
-          <a href={linkTo("features", { path: path ? [path] : [] })} aria-current={path === tab ? "page" : undefined}>
+          <a
+            href={linkTo("features", { path: path ? [path] : [], params: path ? shared : {} })}
+            aria-current={path === tab ? "page" : undefined}
+          >
             {title}
           </a>
         ))}

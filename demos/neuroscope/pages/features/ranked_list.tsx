@@ -88,5 +88,5 @@ export function RankedList({ ranked, by, summaries, pins, feature, onFeature, on
 function scoreText(by: RankBy, { value, score }: Pick<Ranked, "value" | "score">): string {
   if (by === "size") return spelled(value);
   if (score === null) return "…";
-  return by === "quantile" ? `${(100 * score).toFixed(score > 0.99 ? 1 : 0)} %` : `${signed(1000 * score)}`;
+  return by === "quantile" ? `${Number((100 * score).toFixed(score > 0.99 ? 1 : 0))} %` : `${signed(1000 * score)}`;
 }
