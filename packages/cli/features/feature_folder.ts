@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { IndexFiles } from "@cursive/sae";
 import {
@@ -59,7 +60,10 @@ export class FeatureFolder {
     await checkReplaceable(whole);
     try {
       await mkdir(dirname(whole), { recursive: true });
-      return new FeatureFolder(whole, await mkdtemp(join(dirname(whole), `.${basename(whole)}-`)));
+      await removeAbandoned(whole);
+      const draft = `${draftPrefix(whole)}${randomUUID()}`;
+      await mkdir(draft);
+      return new FeatureFolder(whole, draft);
     } catch (error) {
       throw new UsageError(`Expected a folder that can be written at ${whole} but found ${systemCode(error) ?? error}`);
     }
@@ -143,6 +147,28 @@ export class FeatureFolder {
     const pages = sizes.filter(([file]) => basename(file).startsWith("feature-"));
     const [file, bytes] = sizes.reduce((a, b) => (b[1] > a[1] ? b : a));
     return { files: sizes.length, bytes: total(sizes), largest: { file, bytes }, pages: { files: pages.length, bytes: total(pages) } };
+  }
+}
+
+/** What the names of drafts of a folder begin with. */
+function draftPrefix(path: string): string {
+  return join(dirname(path), `.${basename(path)}-draft-`);
+}
+
+/** Milliseconds after which nobody works on a draft any more. */
+const ABANDONED = 24 * 3600 * 1000;
+
+/** Removes drafts that a killed process has left. */
+async function removeAbandoned(path: string): Promise<void> {
+  const prefix = draftPrefix(path);
+  for (const name of await readdir(dirname(path))) {
+    const draft = join(dirname(path), name);
+    if (!draft.startsWith(prefix)) continue;
+    const isOld = await stat(draft).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs > ABANDONED,
+      () => false, // its owner was quicker
+    );
+    if (isOld) await rm(draft, { recursive: true, force: true });
   }
 }
 

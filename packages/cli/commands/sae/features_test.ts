@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { createSae } from "@cursive/sae";
 import { type FeatureOverview, type FeaturePage, featureFileSource, formatFeatureFile, parseFeatureFile } from "@cursive/sae/dashboard";
 import { type Device, openDevice } from "@cursive/tensor";
@@ -93,8 +94,14 @@ describe("sae features", () => {
   it("writes the same bytes again, in the place of its former pages", async () => {
     const before = filesOf(made());
     writeFileSync(made("data/stale.js"), "");
+    const [left, busy] = [at("runs/saes/one-001/.features-draft-1"), at("runs/saes/one-001/.features-draft-2")];
+    for (const draft of [left, busy]) mkdirSync(draft);
+    utimesSync(left, new Date(0), new Date(0)); // of a process that was killed
     expect((await features("--quiet")).code).toBe(0);
     expect(filesOf(made())).toEqual(before);
+    expect([existsSync(left), existsSync(busy)]).toEqual([false, true]);
+    expect(statSync(made()).mode & 0o777).toBe(0o777 & ~process.umask()); // others may look at it, if they may look at what is made here
+    rmSync(busy, { recursive: true });
   });
 
   it("writes pages of some features, elsewhere, without losses, and keeps the index", async () => {
