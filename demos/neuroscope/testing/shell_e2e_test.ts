@@ -31,7 +31,7 @@ describe("the app's shell in Chromium", () => {
     expect(first.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(PAGE_BUDGET);
   });
 
-  it("tells four reasons apart why there is no GPU, each with what helps", async (context) => {
+  it("tells three reasons apart why there is no GPU, each with what helps", async (context) => {
     if (!app) return context.skip();
     // Without the flag that allows it, a software adapter is none; the name is another machine's, and so not secure without https.
     const without = await chromium.launch({
