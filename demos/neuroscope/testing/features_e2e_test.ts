@@ -54,17 +54,17 @@ describe("the features page", () => {
     expect(await pins.nth(3).isDisabled()).toBe(true);
     expect(await page.locator(".strip").count()).toBe(4);
 
+    const stroke = await page.locator(".ink-stage .painted").first().boundingBox();
+    await page.mouse.click(stroke!.x + stroke!.width / 2, stroke!.y + stroke!.height / 2);
+    await page.waitForFunction(() => /seg=\d+/.test(location.hash), undefined, { timeout: 30_000 });
+    expect(await page.locator(".readout").textContent()).toMatch(/^Segment \d+: .*pen/);
     await page.locator("#scope-scrub").fill("4");
     await page.getByRole("heading", { name: "Features on segment 4" }).waitFor();
     await page.getByText("loss effect").click();
-    await page.waitForFunction(
-      () => document.querySelectorAll(".ranked-score").length > 0 && !document.querySelector(".scope-ranked [role=status]"),
-      undefined,
-      {
-        timeout: 120_000,
-      },
-    );
-    expect(await page.locator(".ranked-score").first().textContent()).toMatch(/^[+−]?\d/);
+    await page.getByText("Rise of the loss without the feature").waitFor({ timeout: 120_000 });
+    await page.waitForFunction(() => /^[+−]?\d/.test(document.querySelector(".ranked-score")?.textContent ?? ""), undefined, {
+      timeout: 120_000,
+    });
     await page.getByText("As a table").click();
     expect(await page.locator(".segment-table tbody tr").count()).toBeGreaterThan(10);
     expect(await seriousViolations(page)).toEqual([]);
