@@ -27,7 +27,7 @@ const examples: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
     ),
   "tensors.html": async (page) => {
     await page.waitForFunction(() => document.querySelector("pre")?.textContent?.includes("step 100"), undefined, { timeout });
-    const [, slope, offset] = /step 100: y = (\S+) x \+ (\S+),/.exec((await page.textContent("pre"))!)!;
+    const [, slope, offset] = /step 100: slope (\S+), offset (\S+),/.exec((await page.textContent("pre"))!)!;
     expect(Number(slope)).toBeCloseTo(2, 1);
     expect(Number(offset)).toBeCloseTo(-1, 1);
   },
