@@ -96,6 +96,7 @@ describe("the app's shell in Chromium", () => {
       expect(await links.nth(i).getAttribute("aria-current")).toBe("page");
     }
     await page.keyboard.press("1");
+    await page.waitForFunction(() => Number(document.querySelector<HTMLInputElement>("[aria-label='Pen movement']")?.value) > 10);
     await page.getByLabel("Text to write").fill("1 2 ?");
     await page.keyboard.press("2");
     expect(await links.first().getAttribute("aria-current")).toBe("page");

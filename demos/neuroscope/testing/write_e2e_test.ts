@@ -136,12 +136,19 @@ describe("the Write page in Chromium", () => {
     expect([after[0], after[2]]).toEqual([before[0], before[2]]);
     expect(after[1]).not.toBe(before[1]);
     await page.getByLabel("Slant").fill("20");
-    await page.waitForFunction(() => location.hash.includes("slant=20"));
+    await page.locator("#content").focus();
+    await page.keyboard.press("Shift+ArrowLeft");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("h");
+    await page.getByText("24 other ends of “pen”").waitFor({ timeout: 60_000 });
+    await page.waitForFunction(() => /slant=20.*at=\d+.*ends=1/.test(location.hash));
 
     const other = await app.open(new URL(page.url()).hash, view);
     await ready(other.page);
     await written(other.page, "a new pen");
     expect(await tokensOf(other.page)).toEqual(after);
+    await other.page.getByText("24 other ends of “pen”").waitFor({ timeout: 60_000 });
+    expect(await scrubber(other.page).inputValue()).toBe(await scrubber(page).inputValue());
     expect(await other.page.getByLabel("Slant").inputValue()).toBe("20");
     expect([...complaints, ...other.complaints]).toEqual([]);
     await other.context.close();

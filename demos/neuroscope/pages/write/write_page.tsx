@@ -27,6 +27,9 @@ import { WriteStatus } from "./write_status.tsx";
 /** Pixels a canvas height where a text is short: letters are then as large as is good to look at. */
 const LARGEST_SCALE = 460;
 
+/** Parameters that words are written from: with others of these, a place of the pen means nothing. */
+const WRITING: ReadonlySet<string> = new Set(["text", "seed", "temperature", "topK", "off", "again"]);
+
 /** Text becomes ink, a pen movement after another. */
 export function WritePage(): VNode {
   const bench = useBench();
@@ -97,24 +100,35 @@ export function WritePage(): VNode {
     const onChange = (firstChanged: number): void => {
       const list = session.words.peek();
       if (firstChanged < list.length) playFrom(wordStarts(list)[firstChanged]!);
+      else if (pen.position.peek() === 0) playFrom(0); // back from another page
     };
-    session.write(planned.words, settings, onChange).then(
-      () =>
-        announce(
-          `Written: ${session.words
-            .peek()
-            .map(({ text }) => text)
-            .join(" ")}`,
-        ),
-      tell,
-    );
+    session.write(planned.words, settings, onChange).then(() => {
+      const list = session.words.peek();
+      announce(`Written: ${list.map(({ text }) => text).join(" ")}`);
+    }, tell);
   }, [isReady, wish]);
+  // Where the pen stood is in the link too; it is put there once the words are written.
+  const linked = useRef({ at: params.get("at"), hasEnds: params.get("ends") === "1" });
+  const isComplete = words.length > 0 && !isRecorded && !isWriting && words.every(({ isDone }) => isDone);
+  useEffect(() => {
+    const { at, hasEnds } = linked.current;
+    if (!isComplete || at === null) return;
+    linked.current = { at: null, hasEnds: false };
+    pen.pause();
+    pen.moveTo(Number(at) || 0);
+    const { word, movement } = placeOf(words, pen.position.peek());
+    if (hasEnds) session.lookAhead({ word, from: movement }, settings).catch(tell);
+  }, [isComplete]);
   useEffect(() => () => pen.pause(), [pen]);
 
-  const change = (changes: Record<string, ParamValue>, options?: { replace: boolean }): void => setParams(changes, options);
+  const change = (changes: Record<string, ParamValue>, options?: { replace: boolean }): void =>
+    setParams({ ...(Object.keys(changes).some((name) => WRITING.has(name)) && { at: undefined, ends: undefined }), ...changes }, options);
   const write = (): void => {
     if (draft.value !== settings.text) change({ text: draft.value, again: undefined }, { replace: false });
-    else playFrom(0);
+    else {
+      change({ at: undefined, ends: undefined });
+      playFrom(0);
+    }
   };
   const rewrite = (word: number): void => {
     const next = new Map(settings.again);
@@ -126,6 +140,7 @@ export function WritePage(): VNode {
     pen.pause();
     session.clearFutures();
     pen.moveTo(movement);
+    change({ at: pen.position.peek(), ends: undefined });
   };
   const lookAhead = (): void => {
     pen.pause();
@@ -134,10 +149,15 @@ export function WritePage(): VNode {
     // At the end of all there is nothing to be continued: then it is the last word from its start.
     const place = at >= total ? { word: words.length - 1, movement: 0 } : placeOf(words, at);
     pen.moveTo(starts[place.word]! + place.movement);
+    change({ at: pen.position.peek(), ends: true });
     session.lookAhead({ word: place.word, from: place.movement }, settings).catch(tell);
   };
-  const toggle = (): void => {
+  const clearEnds = (): void => {
     session.clearFutures();
+    change({ ends: undefined });
+  };
+  const toggle = (): void => {
+    clearEnds();
     if (pen.isPlaying.peek()) pen.pause();
     else pen.play({ withoutMotion: matchMedia("(prefers-reduced-motion: reduce)").matches });
   };
@@ -152,7 +172,7 @@ export function WritePage(): VNode {
       () => showToast(`The browser does not let pages copy. The address line has the link.`),
     );
   };
-  const canExport = words.length > 0 && !isRecorded && model !== undefined && words.every(({ isDone }) => isDone);
+  const canExport = isComplete && model !== undefined;
   useShortcuts("Write", [
     { key: " ", does: "Play or pause the pen", run: toggle },
     { key: "arrowleft", does: "Back by a movement", run: () => step(-1) },
@@ -172,7 +192,7 @@ export function WritePage(): VNode {
       does: "Stop, and take other ends away",
       run: () => {
         session.stop();
-        session.clearFutures();
+        clearEnds();
       },
     },
   ]);
@@ -221,7 +241,7 @@ export function WritePage(): VNode {
               type="button"
               disabled={!canExport}
               aria-pressed={futures !== undefined}
-              onClick={() => (futures ? session.clearFutures() : lookAhead())}
+              onClick={() => (futures ? clearEnds() : lookAhead())}
             >
               What else it could have written
             </button>
