@@ -1,13 +1,13 @@
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Split, tokenFilter } from "@cursive/cursive-model";
-import { type BuildPhase, buildFeaturePages, type FeaturePages, tokenTable } from "@cursive/sae/dashboard";
+import { type BuildPhase, buildFeaturePages, type FeatureOverview, type FeaturePages, tokenTable } from "@cursive/sae/dashboard";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../../errors.ts";
 import { describeFolder, describeOverview, describeTokens } from "../../features/describe_features.ts";
 import { distinctSequences } from "../../features/distinct_sequences.ts";
-import { FeatureFolder } from "../../features/feature_folder.ts";
+import { FeatureFolder, type FeatureFolderSize } from "../../features/feature_folder.ts";
 import { featurePage } from "../../features/page_bundle.ts";
 import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
@@ -38,6 +38,12 @@ interface FeaturesFlags extends SubjectChoice {
   readonly quiet?: true;
 }
 
+/** What is asked for unless flags say otherwise. */
+const defaults = {
+  ...{ runs: "runs", split: "test", sequences: 256, tokens: ["theta", "radius"] },
+  ...{ top: 20, ablations: 16, ablation: true, seed: 0 },
+} as const satisfies Partial<FeaturesFlags>;
+
 /** `sae features`: pages that show what every feature is about. */
 export function addSaeFeaturesCommand(sae: Command): void {
   sae
@@ -46,25 +52,25 @@ export function addSaeFeaturesCommand(sae: Command): void {
     .argument("[sae]", "a file, or a run that trained it: its name, number or folder (default: the last one)")
     .option("--sae <sae>", "the same")
     .option("--name <name>", "which one of a run that trained several")
-    .option("--runs <folder>", "where run folders are; those of autoencoders are in saes/ there", "runs")
+    .option("--runs <folder>", "where run folders are; those of autoencoders are in saes/ there", defaults.runs)
     .option("--run <run>", "a run whose model reads (default: the checkpoint that the autoencoder was trained on)")
     .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
     .option("--checkpoint <file>", "a model's checkpoint instead")
     .option("--data <file>", "words to read: a word bank (zip or JSON)")
     .option("--hook <name>", "another hook than it was trained on")
-    .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
-    .option("--sequences <n>", "how many to read", wholeNumber(1, 1_000_000), 256)
+    .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default(defaults.split))
+    .option("--sequences <n>", "how many to read", wholeNumber(1, 1_000_000), defaults.sequences)
     .addOption(
       new Option("--tokens <kinds>", `kinds of tokens whose activations count, out of ${tokenKinds.join(", ")}`)
         .argParser(kinds)
-        .default(["theta", "radius"], "theta,radius"),
+        .default(defaults.tokens, defaults.tokens.join(",")),
     )
     .option("--features <numbers>", "pages of these only, with commas between, 10-19 for a range", numberList)
     .option("--table <numbers>", "print the strongest tokens of these and write nothing", numberList)
-    .option("--top <n>", "strongest examples of each feature", wholeNumber(1, 1000), 20)
-    .option("--ablations <n>", "sequences that each feature is ablated in, at most", wholeNumber(1, 1_000_000), 16)
+    .option("--top <n>", "strongest examples of each feature", wholeNumber(1, 1000), defaults.top)
+    .option("--ablations <n>", "sequences that each feature is ablated in, at most", wholeNumber(1, 1_000_000), defaults.ablations)
     .option("--no-ablation", "measure no losses, which takes most of the time")
-    .option("--seed <n>", "names the random choices of examples and sequences", wholeNumber(0, 0xffff_ffff), 0)
+    .option("--seed <n>", "names the random choices of examples and sequences", wholeNumber(0, 0xffff_ffff), defaults.seed)
     .option("--out <folder>", "where the pages go (default: features beside the autoencoder); former pages there are replaced")
     .option("--index", "keep the activation index, in delphi's layout, in index/ of the folder")
     .option("--json", "the overview and the folder's size, or the tables, as JSON on standard output")
@@ -85,12 +91,56 @@ Examples:
   pnpm cli sae features --table 18               the notebook's token table of feature 18
   pnpm --silent cli sae features --json | jq '.overview.features[] | select(.label) | [.index, .label]'`;
 
+/**
+ * Writes the pages of the autoencoder that a run has just trained, into the run's folder, as `sae features` does by itself. That they cannot be
+ * written takes nothing from the run, so it is only said.
+ *
+ * @throws Interrupted when stopped; the run is whole without its pages.
+ */
+export async function addFeaturePages(run: string, output: Output): Promise<void> {
+  try {
+    const onWritten = (written: WrittenPages): void => {
+      const { path, index, size, seconds } = written;
+      output.event("features", { path, index, size, seconds });
+      output.say(describeWritten(written));
+    };
+    await lookAtFeatures(run, { flags: defaults, output, onWritten });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    output.warn(`note: there are no pages of features: ${error.message}`);
+  }
+}
+
 async function run(argument: string | undefined, flags: FeaturesFlags, output: Output): Promise<void> {
   if (argument !== undefined && flags.sae !== undefined) throw new UsageError("Expected one autoencoder but found two, one after --sae");
   if (flags.table && flags.out !== undefined) throw new UsageError("Expected --table or --out but found both: a table writes nothing");
   if (flags.table && flags.features) throw new UsageError("Expected --table or --features but found both");
+  const onWritten = (written: WrittenPages): void => output.result(written, describeWritten(written));
+  await lookAtFeatures(argument ?? flags.sae, { flags, output, onWritten });
+}
+
+/** A folder of pages that was written. */
+interface WrittenPages {
+  readonly path: string;
+  readonly index: string;
+  readonly size: FeatureFolderSize;
+  readonly seconds: number;
+  readonly overview: FeatureOverview;
+}
+
+function describeWritten({ path, index, size, seconds, overview }: WrittenPages): string {
+  return `${describeOverview(overview)}\n${describeFolder(path, size)}\ndone     in ${clock(seconds)}; open ${pathToFileURL(index).href}`;
+}
+
+interface LookOptions {
+  readonly flags: FeaturesFlags;
+  readonly output: Output;
+  readonly onWritten: (written: WrittenPages) => void;
+}
+
+async function lookAtFeatures(sae: string | undefined, { flags, output, onWritten }: LookOptions): Promise<void> {
   using device = await openDevice();
-  const loaded = await findSae({ runs: flags.runs, sae: argument ?? flags.sae, name: flags.name });
+  const loaded = await findSae({ runs: flags.runs, sae, name: flags.name });
   const outside = [...(flags.features ?? []), ...(flags.table ?? [])].find((feature) => feature >= loaded.config.dSae);
   if (outside !== undefined) throw new UsageError(`Expected features below ${loaded.config.dSae} but found ${outside} in ${loaded.path}`);
   output.say(`sae      ${describeSae(loaded)}`);
@@ -99,7 +149,7 @@ async function run(argument: string | undefined, flags: FeaturesFlags, output: O
   const interruption = listenForInterrupt((text) => output.warn(text.replace("saving", "nothing is kept")));
   try {
     if (flags.table) return await printTables(flags.table, { build, output, signal: interruption.signal });
-    await writePages(loaded, { flags, build, output, signal: interruption.signal });
+    onWritten(await writePages(loaded, { flags, build, output, signal: interruption.signal }));
   } finally {
     output.endProgress();
     interruption.stop();
@@ -153,7 +203,7 @@ async function writePages(
     readonly output: Output;
     readonly signal: AbortSignal;
   },
-): Promise<void> {
+): Promise<WrittenPages> {
   const { flags, build, output, signal } = about;
   const began = performance.now();
   await using folder = await FeatureFolder.create(flags.out ?? defaultFolder(loaded));
@@ -170,11 +220,7 @@ async function writePages(
   const size = await folder.finish();
   output.endProgress();
   const index = join(folder.path, "index.html");
-  const seconds = (performance.now() - began) / 1000;
-  output.result(
-    { path: folder.path, index, size, seconds, overview },
-    `${describeOverview(overview)}\n${describeFolder(folder.path, size)}\ndone     in ${clock(seconds)}; open ${pathToFileURL(index).href}`,
-  );
+  return { path: folder.path, index, size, seconds: (performance.now() - began) / 1000, overview };
 }
 
 /** `features` in the folder of the run, with the name where there are several; beside a file that no run holds, in the working folder. */

@@ -22,6 +22,7 @@ import { Output } from "../../terminal/output.ts";
 import { clock, megabytes } from "../../terminal/progress.ts";
 import { table } from "../../terminal/table.ts";
 import { openTunedDevice } from "../../tuning/tuning_file.ts";
+import { addFeaturePages } from "./features.ts";
 
 /** Options that say what autoencoders are trained, as commander gives them. */
 export interface SaeConfigFlags {
@@ -42,6 +43,7 @@ interface SaeTrainFlags extends SaeConfigFlags {
   readonly name?: string;
   readonly resume?: true | string;
   readonly dryRun?: true;
+  readonly features: boolean;
   readonly json?: true;
   readonly quiet?: true;
 }
@@ -72,6 +74,7 @@ export function addSaeTrainCommand(sae: Command): void {
     .option("--resume [run]", "go on with autoencoders where they were saved: a name, a number, a folder, or last")
     .option("--runs <folder>", "where run folders are; those of autoencoders are made in saes/ there", "runs")
     .option("--name <name>", "name of the new folder, a number is added (default: the preset's)", folderName)
+    .option("--no-features", "leave out the pages of features that a single autoencoder gets at the end")
     .option("--dry-run", "say what would be trained and the memory it takes, and train nothing")
     .option("--json", "one JSON object a line on standard output; text for people goes to standard error")
     .option("--quiet", "nothing but errors")
@@ -114,7 +117,7 @@ its units before the first step. Ctrl-C saves and stops, twice stops at once.
 Presets: default, TopK on mixed ink; notebook, the notebook this project grew from, with its faults.
 
 Examples:
-  pnpm cli sae train                                     on the first MLP of the last run's model
+  pnpm cli sae train                                     on the first MLP of the last run's model, with a page for each feature
   pnpm cli sae train --hook blocks.1.hook_resid_post     at another place
   pnpm cli sae train --grid k=4,8,16                     three autoencoders on one stream
   pnpm cli sae train --architecture standard --grid l1Coefficient=1,5,20 --grid seed=0,1
@@ -180,9 +183,12 @@ function absolute(override: Override): Override {
 async function start({ config, changes }: ResolvedSaeConfig, { flags, output }: { flags: SaeTrainFlags; output: Output }): Promise<void> {
   output.say(`config   preset ${config.preset}${changes.length > 0 ? ", changed:" : ""}`);
   for (const line of describeChanges(changes)) output.say(`           ${line}`);
-  await withDevice(output, async (device, interruption) => {
+  const trained = await withDevice(output, async (device, interruption) => {
     const source = await openSource(config, { output, signal: interruption.signal });
-    if (flags.dryRun) return dryRun(config, { source, device, output });
+    if (flags.dryRun) {
+      await dryRun(config, { source, device, output });
+      return undefined;
+    }
     const environment = await describeEnvironment(device, { seed: config.seed, dataHash: source.hash });
     const files = {
       "config.json": json(config),
@@ -195,8 +201,9 @@ async function start({ config, changes }: ResolvedSaeConfig, { flags, output }: 
       output.event("start", { run: folder.name, path: folder.path, config, changes, environment });
       return folder;
     };
-    await train(config, { source, device, output, interruption, open }).finally(() => folder?.release());
+    return train(config, { source, device, output, interruption, open }).finally(() => folder?.release());
   });
+  if (flags.features && trained?.isAlone) await addFeaturePages(trained.folder, output);
 }
 
 /** Goes on with a run. */
@@ -211,6 +218,7 @@ async function resume(flags: SaeTrainFlags, output: Output): Promise<void> {
   }
   const run = await findRun(join(resolve(flags.runs), "saes"), flags.resume === true ? "last" : flags.resume!);
   const folder = await RunFolder.open(run.path);
+  let trained: Trained;
   try {
     const saved = await readSaeConfigFile(folder.file("config.json"));
     const { config } = resolveSaeConfig(saved.preset ?? "default", saved.overrides);
@@ -219,7 +227,7 @@ async function resume(flags: SaeTrainFlags, output: Output): Promise<void> {
       output.say(`${run.name} has finished: ${status.step} steps`);
       return;
     }
-    await withDevice(output, async (device, interruption) => {
+    trained = await withDevice(output, async (device, interruption) => {
       const source = await openSource(config, { output, signal: interruption.signal });
       const same = {
         dataHash: source.hash,
@@ -228,18 +236,19 @@ async function resume(flags: SaeTrainFlags, output: Output): Promise<void> {
       };
       await noteResumption(folder, { device, step: status?.step ?? 0, ...same, warn: (text) => output.warn(text) });
       output.event("resume", { run: folder.name, path: folder.path, config });
-      await train(config, { source, device, output, interruption, open: async () => folder });
+      return train(config, { source, device, output, interruption, open: async () => folder });
     });
   } finally {
     await folder.release();
   }
+  if (flags.features && trained.isAlone) await addFeaturePages(trained.folder, output);
 }
 
-async function withDevice(output: Output, work: (device: Device, interruption: Interruption) => Promise<void>): Promise<void> {
+async function withDevice<T>(output: Output, work: (device: Device, interruption: Interruption) => Promise<T>): Promise<T> {
   using device = await openTunedDevice();
   const interruption = listenForInterrupt((text) => output.warn(text));
   try {
-    await work(device, interruption);
+    return await work(device, interruption);
   } finally {
     output.endProgress();
     interruption.stop();
@@ -261,7 +270,13 @@ interface TrainAbout {
   readonly open: () => Promise<RunFolder>;
 }
 
-async function train(config: SaeRunConfig, { source, device, output, interruption, open }: TrainAbout): Promise<void> {
+/** What was trained, and where. */
+interface Trained {
+  readonly folder: string;
+  readonly isAlone: boolean;
+}
+
+async function train(config: SaeRunConfig, { source, device, output, interruption, open }: TrainAbout): Promise<Trained> {
   const began = performance.now();
   const stream = await source.open();
   const trainer = await buildSaeTrainer(config, { source, stream, output });
@@ -274,8 +289,11 @@ async function train(config: SaeRunConfig, { source, device, output, interruptio
   output.event("end", { state: "finished", step: trainer.step, seconds });
   output.say(`done     ${trainer.step} steps in ${clock(seconds)}; means over the last ${lastSteps(config.steps)}:`);
   output.say(table(resultRows(results)));
-  const name = results.length > 1 ? ` --name ${results[0]!.name}` : "";
-  output.say(`next     pnpm cli sae features ${relative("", folder.path)}${name} makes pages of what each feature is about`);
+  if (results.length > 1)
+    output.say(
+      `next     pnpm cli sae features ${relative("", folder.path)} --name ${results[0]!.name} makes pages of what each feature is about`,
+    );
+  return { folder: folder.path, isAlone: results.length === 1 };
 }
 
 function describe(lines: readonly string[], { source, device, output }: Pick<TrainAbout, "source" | "device" | "output">): void {

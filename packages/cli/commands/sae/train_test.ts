@@ -48,7 +48,8 @@ describe("sae train", () => {
     const { code, stdout } = await runCli(resume);
     expect(code).toBe(0);
     const events = stdout.trim().split("\n").map((line) => JSON.parse(line)); // biome-ignore format: a chain
-    expect([events[0].event, events.at(-2).event, events.at(-1).event]).toEqual(["resume", "sae", "end"]);
+    expect([events[0].event, ...events.slice(-3).map(({ event }) => event)]).toEqual(["resume", "sae", "end", "features"]);
+    expect(readFileSync(join(events.at(-1).path, "index.html"), "utf8")).toContain("<!doctype html>");
     const file = (name: string): Buffer => readFileSync(saes(name));
     expect(file("default-002/checkpoints/last.safetensors").equals(file("default-001/checkpoints/last.safetensors"))).toBe(true);
     const { tensors, metadata } = unseal(file("default-002/sae.safetensors"));
