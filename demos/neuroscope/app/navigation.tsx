@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { pages } from "./pages.ts";
 import { linkBackTo, route } from "./route.ts";
 
@@ -10,8 +11,13 @@ interface Props {
 /** The pages, each as one left it, with the text and seed of this one: what is written on one page is what the others look at. */
 export function Navigation({ current }: Props): VNode {
   void route.value; // links follow the address
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // on a phone the bar is wider than the screen
+    bar.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [current]);
   return (
-    <nav class="pages" aria-label="Pages">
+    <nav class="pages" aria-label="Pages" ref={bar}>
       {pages.map(({ name, title, key }) => (
         <a key={name} href={linkBackTo(name)} aria-current={name === current ? "page" : undefined} aria-keyshortcuts={key}>
           {title}
