@@ -89,7 +89,7 @@ export function cacheStatsText(stats: CacheStats): string {
 
 function kindOf(tokenizer: StrokeTokenizer, token: number): string {
   const meaning = tokenizer.meaning(token);
-  if (meaning.kind === "radius") return meaning.pen ? "length, pen down" : "length, pen up";
+  if (meaning.kind === "radius") return meaning.pen ? "length (pen down)" : "length (pen up)";
   return meaning.kind === "theta" ? "direction" : meaning.kind.toUpperCase();
 }
 

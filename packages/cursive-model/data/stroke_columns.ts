@@ -1,7 +1,7 @@
 import type { StrokeTokenizer } from "./tokenizer.ts";
 
 /** The classes of {@link StrokeColumns.token}. */
-export const strokeTokenClasses: readonly string[] = ["direction", "length, pen down", "length, pen up", "WORD", "END", "PAD"];
+export const strokeTokenClasses: readonly string[] = ["direction", "length (pen down)", "length (pen up)", "WORD", "END", "PAD"];
 
 /** What a model that has read so far knows of the ink, one number a token; NaN where there is no such thing. */
 export interface StrokeColumns {

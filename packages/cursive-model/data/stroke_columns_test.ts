@@ -11,7 +11,7 @@ describe("strokeColumns", () => {
     const tokens = [...tokenizer.encodeStrokes(inkOf("0,0 0,0.2 0,0.2/ 0.3,0.2")), tokenizer.endToken, tokenizer.padToken];
     const { theta, length, pen, token } = strokeColumns(tokens, { tokenizer });
     const names = Array.from(token, (code) => strokeTokenClasses[code]);
-    const [down, up] = ["length, pen down", "length, pen up"];
+    const [down, up] = ["length (pen down)", "length (pen up)"];
     expect(names).toEqual(["direction", down, "direction", down, "direction", up, "direction", down, "END", "PAD"]);
     expect([...pen]).toEqual([Number.NaN, 1, 1, 1, 1, 0, 0, 1, Number.NaN, Number.NaN]);
     expect(theta[2]! / (Math.PI / 2)).toBeCloseTo(1, 1); // y points down

@@ -18,8 +18,8 @@ export interface StrokeRows {
 /** Tokens' classes as labels speak of them. */
 const plurals: Readonly<Record<string, string>> = {
   direction: "directions",
-  "length, pen down": "pen-down lengths",
-  "length, pen up": "pen-up lengths",
+  "length (pen down)": "pen-down lengths",
+  "length (pen up)": "pen-up lengths",
 };
 
 /**

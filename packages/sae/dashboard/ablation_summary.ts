@@ -1,10 +1,9 @@
-import type { StrokeTokenizer } from "@cursive/cursive-model";
+import { type StrokeTokenizer, strokeTokenClasses } from "@cursive/cursive-model";
 import { createRng } from "@cursive/tensor";
 import type { AblationSequence, LatentAblation, SequenceFirings } from "../analysis/ablate_latents.ts";
 import type { LatentFirings } from "../analysis/activation_index.ts";
 import type { ReadSequence } from "./corpus.ts";
 import type { FeatureAblation } from "./feature_pages.ts";
-import { tokenKinds } from "./token_kinds.ts";
 
 /** Which sequences each feature is ablated in, and what comes of it. */
 export class AblationPlan {
@@ -87,7 +86,7 @@ export class AblationPlan {
   #classOf(target: number): string {
     const meaning = this.#tokenizer.meaning(target);
     const place = { theta: 0, radius: meaning.kind === "radius" && meaning.pen === 1 ? 1 : 2, word: 3, end: 4, pad: 5, unknown: 5 };
-    return tokenKinds[place[meaning.kind]]!;
+    return strokeTokenClasses[place[meaning.kind]]!;
   }
 }
 
@@ -120,7 +119,7 @@ class Tally {
     const classes = [...this.#classes].map(([token, { sum, count }]) => ({ token, deltaCe: sum / count, count }));
     const count = classes.reduce((sum, one) => sum + one.count, 0);
     const where = classes.reduce((sum, one) => sum + one.deltaCe * one.count, 0);
-    const order = (token: string): number => tokenKinds.indexOf(token);
+    const order = (token: string): number => strokeTokenClasses.indexOf(token);
     const run = this.#totals.length;
     const mean = run > 0 ? this.#totals.reduce((a, b) => a + b, 0) / run : 0;
     const spread = this.#totals.reduce((sum, total) => sum + (total - mean) ** 2, 0) / Math.max(1, run - 1);

@@ -1,8 +1,7 @@
-import { type StrokeTokenizer, strokeColumns } from "@cursive/cursive-model";
+import { type StrokeTokenizer, strokeColumns, strokeTokenClasses } from "@cursive/cursive-model";
 import type { Factor } from "../analysis/factor.ts";
 import { strokeFactors } from "../analysis/stroke_factors.ts";
 import type { CorpusSequence } from "./feature_pages.ts";
-import { tokenKinds } from "./token_kinds.ts";
 
 /** Columns that grow row by row. */
 const names = ["theta", "length", "pen", "place", "letter", "token", "turn", "x", "height"] as const;
@@ -43,7 +42,7 @@ export class RowColumns {
     const numbers = new Map([...this.#letters].map(([name, number]) => [number, labels.indexOf(name)]));
     const sorted = letter.map((number) => numbers.get(number) ?? Number.NaN);
     return [
-      ...strokeFactors({ ...stroke, letter: sorted }, { tokens: tokenKinds, letters: labels }),
+      ...strokeFactors({ ...stroke, letter: sorted }, { tokens: strokeTokenClasses, letters: labels }),
       { name: "turn", kind: "angle", values: turn },
       { name: "x", kind: "scale", values: x },
       { name: "height", kind: "scale", values: height },
