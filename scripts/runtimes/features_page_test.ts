@@ -93,7 +93,15 @@ describe("the folder of features in Chromium", () => {
     const lines = (): Promise<string[]> => page.locator(".fv-row:not(.fv-head)").evaluateAll((rows) => rows.map(({ id }) => id));
     for (let top = 0; top < FEATURES * 52; top += 200) {
       await page.locator(".fv-body").evaluate((body, to) => body.scrollTo(0, to), top);
-      await page.waitForFunction((to) => Math.abs(document.querySelector(".fv-body")!.scrollTop - to) < 200 || to > 3000, top);
+      await page.waitForFunction((to) => {
+        const body = document.querySelector(".fv-body")!;
+        const rows = [...body.querySelectorAll(".fv-row:not(.fv-head)")].map((row) => row.getBoundingClientRect());
+        const [seen, all] = [body.getBoundingClientRect(), body.querySelector(".fv-rows")!.getBoundingClientRect()];
+        const isThere = Math.abs(body.scrollTop - Math.min(to, body.scrollHeight - body.clientHeight)) < 2;
+        const above = Math.min(...rows.map(({ top }) => top)) <= Math.max(seen.top, all.top) + 1;
+        const below = Math.max(...rows.map(({ bottom }) => bottom)) >= Math.min(seen.bottom, all.bottom) - 1;
+        return isThere && above && below;
+      }, top);
       const there = await lines();
       expect(there.length).toBeLessThan(40);
       for (const id of there) seen.add(id);

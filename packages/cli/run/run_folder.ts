@@ -89,7 +89,8 @@ export function runNumber(name: string): number | undefined {
 
 /** Renames a finished folder to the next free number; a name that is taken cannot be renamed to, for it has files in it. */
 async function giveName(draft: string, { parent, name }: { parent: string; name: string }): Promise<string> {
-  const taken = (await readdir(parent)).map((entry) => runNumber(entry) ?? 0);
+  const runs = (await readdir(parent)).filter((entry) => !entry.startsWith(".")); // a draft's name may end in digits too
+  const taken = runs.map((entry) => runNumber(entry) ?? 0);
   for (let number = 1 + Math.max(0, ...taken); ; number++) {
     const path = join(parent, `${name}-${String(number).padStart(3, "0")}`);
     try {

@@ -13,6 +13,7 @@ describe("RunFolder", () => {
     using parent = temporaryFolder();
     mkdirSync(join(parent.path, "tiny-003"));
     writeFileSync(join(parent.path, "note-007"), "a file");
+    mkdirSync(join(parent.path, ".starting-0c5e6c2f-9d0b-4c1e-8a11-280029196533")); // another process is making one
     const made = [];
     for (const name of ["tiny", "wide", "tiny"]) made.push(await RunFolder.create(parent.path, { name, files }));
     expect(made.map((folder) => folder.name)).toEqual(["tiny-008", "wide-009", "tiny-010"]);
