@@ -18,13 +18,15 @@ export interface Draft {
 
 interface Schema extends DBSchema {
   words: { key: number; value: Word & { readonly id?: number } };
-  draft: { key: string; value: Draft };
 }
 
 const NAME = "neuroscope-collect";
-const DRAFT = "draft";
+const DRAFT = "neuroscope-collect-draft";
 
-/** Keeps collected words in the browser, on this machine alone. */
+/**
+ * Keeps collected words in the browser, on this machine alone. The draft is kept apart from the database, where writing is over when the call is: a tab
+ * that is closed right after a stroke has it too.
+ */
 export class WordStore {
   readonly #database: IDBPDatabase<Schema>;
 
@@ -37,7 +39,6 @@ export class WordStore {
     const database = await openDB<Schema>(NAME, 1, {
       upgrade(fresh) {
         fresh.createObjectStore("words", { keyPath: "id", autoIncrement: true });
-        fresh.createObjectStore("draft");
       },
     });
     return new WordStore(database);
@@ -60,11 +61,17 @@ export class WordStore {
     await this.#database.delete("words", id);
   }
 
-  async draft(): Promise<Draft | undefined> {
-    return this.#database.get("draft", DRAFT);
+  /** The draft, unless there is none that can be read. */
+  draft(): Draft | undefined {
+    try {
+      return (JSON.parse(localStorage.getItem(DRAFT) ?? "null") as Draft | null) ?? undefined;
+    } catch {
+      return undefined;
+    }
   }
 
-  async keepDraft(draft: Draft): Promise<void> {
-    await this.#database.put("draft", draft, DRAFT);
+  /** @throws DOMException where there is no room. */
+  keepDraft(draft: Draft): void {
+    localStorage.setItem(DRAFT, JSON.stringify(draft));
   }
 }

@@ -30,9 +30,8 @@ export function useCollection(): Collection {
     const open = async (): Promise<void> => {
       try {
         store.current = await WordStore.open();
-        const [kept, draft] = await Promise.all([store.current.words(), store.current.draft()]);
-        setWords(kept);
-        putDraft(draft);
+        setWords(await store.current.words());
+        putDraft(store.current.draft());
       } catch (error) {
         failed(error);
       }
@@ -45,7 +44,11 @@ export function useCollection(): Collection {
     ...{ isOpen, notKept, words, draft },
     setDraft: (next) => {
       putDraft(next);
-      store.current?.keepDraft(next).catch(failed);
+      try {
+        store.current?.keepDraft(next);
+      } catch (error) {
+        failed(error);
+      }
     },
     add: async (added) => {
       const kept = await store.current?.add(added).catch(failed);
