@@ -14,7 +14,7 @@ import {
   type TextAttention,
 } from "@cursive/cursive-model";
 import { openDevice } from "@cursive/tensor";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { RunFailed, UsageError } from "../errors.ts";
 import { svgToPng } from "../ink/png.ts";
 import { writeWhole } from "../run/files.ts";
@@ -24,6 +24,7 @@ import { type ModelDataChoice, openModelWithData } from "../run/model_data.ts";
 import { chooseTarget, fileStems, type InkFormat, type Target } from "../sample/save.ts";
 import { describeReplacements, readTexts } from "../sample/texts.ts";
 import { writeTexts } from "../sample/write_texts.ts";
+import { temperature, wholeNumber } from "../terminal/arguments.ts";
 import { Output } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 
@@ -289,19 +290,4 @@ function percent(share: number | null): string {
 function rise({ loss, standardError }: LossRise): string {
   const shown = loss.toFixed(3);
   return `${shown === "-0.000" ? "+0.000" : loss < 0 ? shown : `+${shown}`} ± ${Number.isNaN(standardError) ? "?" : standardError.toFixed(3)}`;
-}
-
-function wholeNumber(least: number, most: number): (given: string) => number {
-  return (given) => {
-    const value = Number(given);
-    if (!/^\d+$/.test(given) || value < least || value > most)
-      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most} but found "${given}".`);
-    return value;
-  };
-}
-
-function temperature(given: string): number {
-  const value = given.trim() === "" ? Number.NaN : Number(given);
-  if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError(`Expected a number from 0 but found "${given}".`);
-  return value;
 }

@@ -19,6 +19,7 @@ import {
 import { describeReplacements, readTexts } from "../sample/texts.ts";
 import { makeWarmUp, type WarmUp } from "../sample/warm_up.ts";
 import { type WriteSettings, type Written, writeTexts } from "../sample/write_texts.ts";
+import { temperature, wholeNumber } from "../terminal/arguments.ts";
 import { Output } from "../terminal/output.ts";
 import { short } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
@@ -246,21 +247,6 @@ function settingsOf(flags: SampleFlags, { run, model }: FoundModel): WriteSettin
     maxTokens: Math.min(flags.maxTokens ?? model.config.blockSize, model.config.blockSize),
     cache: flags.cache,
   };
-}
-
-function wholeNumber(least: number, most: number): (given: string) => number {
-  return (given) => {
-    const value = Number(given);
-    if (!/^\d+$/.test(given) || value < least || value > most)
-      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most} but found "${given}".`);
-    return value;
-  };
-}
-
-function temperature(given: string): number {
-  const value = given.trim() === "" ? Number.NaN : Number(given);
-  if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError(`Expected a number from 0 but found "${given}".`);
-  return value;
 }
 
 function wordList(given: string): string[] {

@@ -16,6 +16,7 @@ import type { TokenKind } from "../../sae/sae_config.ts";
 import { tokenKinds } from "../../sae/sae_schema.ts";
 import { chosen, rowSite } from "../../sae/sae_source.ts";
 import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
+import { wholeNumber } from "../../terminal/arguments.ts";
 import { Output } from "../../terminal/output.ts";
 import { clock } from "../../terminal/progress.ts";
 
@@ -278,13 +279,4 @@ function kinds(given: string): TokenKind[] {
   const unknown = found.find((kind) => !(tokenKinds as readonly string[]).includes(kind));
   if (unknown !== undefined) throw new InvalidArgumentError(`Expected kinds out of ${tokenKinds.join(", ")} but found "${unknown}".`);
   return found as TokenKind[];
-}
-
-function wholeNumber(least: number, most: number): (given: string) => number {
-  return (given) => {
-    const value = Number(given);
-    if (!/^\d{1,10}$/.test(given) || value < least || value > most)
-      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most} but found "${given}".`);
-    return value;
-  };
 }

@@ -23,6 +23,7 @@ import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
 import { chooseTarget, type Target } from "../../sample/save.ts";
 import { describeReplacements, readTexts } from "../../sample/texts.ts";
 import { type WriteSettings, type Writing, writeTexts } from "../../sample/write_texts.ts";
+import { temperature, wholeNumber } from "../../terminal/arguments.ts";
 import { Output } from "../../terminal/output.ts";
 import { table } from "../../terminal/table.ts";
 
@@ -307,19 +308,4 @@ function numbers(given: string): number[] {
   const wrong = found.find((part) => part === "" || !Number.isFinite(Number(part)));
   if (wrong !== undefined) throw new InvalidArgumentError(`Expected numbers with commas between but found "${wrong}".`);
   return [...new Set(found.map(Number))];
-}
-
-function wholeNumber(least: number, most: number): (given: string) => number {
-  return (given) => {
-    const value = Number(given);
-    if (!/^\d+$/.test(given) || value < least || value > most)
-      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most} but found "${given}".`);
-    return value;
-  };
-}
-
-function temperature(given: string): number {
-  const value = given.trim() === "" ? Number.NaN : Number(given);
-  if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError(`Expected a number from 0 but found "${given}".`);
-  return value;
 }
