@@ -3611,6 +3611,180 @@ fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   dPre[i] = dOut[i] * slope;
 }
 `,
+  linear_gradients_panel: `// linear_gradients_panel — every gradient of y = x·Wᵀ + b from that of y in one walk over the rows, for software adapters.
+//   g [rows, outs], weight [outs, ins], x [rows, ins]: any offsets; columns of g and x are neighbours
+//   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); RESIDUAL: plus residual
+//   partials [part, slice]: sums over a stretch of rows of gᵀ·x, [outs, ins], and from biasOffset on of g, [outs]
+// A workgroup is one subgroup. It keeps a block of W, KC × (SG·NC) with NC columns a lane, and the same block of dW in private memory, and walks
+// down rows: an element of g is loaded once, and multiplied with W for dx and with x for dW. So three loads or stores do what takes two
+// products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx; ONE_PANEL promises that none needs that.
+// Private memory is indexed by constants, and sums of a row are stored at the top of the next row's turn; see gemm_panel for why.
+// Precondition: the subgroup size is SG on this adapter. KC is a multiple of SG.
+// Dispatch: a workgroup for every SG·NC columns × part, folded into x and y; columns run fastest.
+
+enable subgroups;
+
+struct Params {
+  rows: u32,
+  outs: u32,
+  ins: u32,
+  gOffset: u32,
+  gRow: u32,
+  xOffset: u32,
+  xRow: u32,
+  weightOffset: u32,
+  weightRow: u32,
+  weightColumn: u32,
+  residualOffset: u32,
+  residualRow: u32,
+  stretch: u32, // rows of a part
+  parts: u32,
+  slice: u32, // elements from one part's sums to the next one's
+  biasOffset: u32,
+}
+
+const SG = 8u; //#param
+const NC = 4u; //#param
+const KC = 64u; //#param
+const ONE_PANEL = false; //#param
+const GELU_SLOPE = false; //#param
+const RESIDUAL = false; //#param
+const j = 0u; //#loop
+const q = 0u; //#loop
+const c = 0u; //#loop
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> g: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> x: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+//#if GELU_SLOPE
+@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#end
+//#if RESIDUAL
+@group(0) @binding(7) var<storage, read> residual: array<f32>;
+//#end
+
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(x: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+}
+
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
+fn gelu(x: f32) -> f32 {
+  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+}
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(x: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(x);
+  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
+  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+}
+
+var<private> panel: array<f32, KC * NC>;
+var<private> ofWeight: array<f32, KC * NC>;
+
+@compute @workgroup_size(SG)
+fn main(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let blocks = (params.ins + SG * NC - 1u) / (SG * NC);
+  let block = id.x + id.y * groups.x;
+  let part = block / blocks;
+  if (part >= params.parts) { return; }
+  let column = SG * NC * (block % blocks) + lane;
+  let firstRow = part * params.stretch;
+  let endRow = min(params.rows, firstRow + params.stretch);
+  //#for c in 0..NC
+  let inside__c = column + c * SG < params.ins;
+  let column__c = min(column + c * SG, params.ins - 1u);
+  //#end
+
+  var first = 0u;
+  loop {
+    let isFirst = ONE_PANEL || first == 0u;
+    let isLast = ONE_PANEL || first + KC >= params.outs;
+    for (var k = 0u; k < KC; k++) {
+      let at = params.weightOffset + min(first + k, params.outs - 1u) * params.weightRow;
+      //#for c in 0..NC
+      panel[k * NC + c] = weight[at + column__c * params.weightColumn];
+      ofWeight[k * NC + c] = 0.0;
+      //#end
+    }
+    // Lane l carries elements l, SG + l, … of each KC of a row of g; beyond the last they are 0.
+    //#for j in 0..KC/SG
+    let isInside__j = first + j * SG + lane < params.outs;
+    let place__j = params.gOffset + min(first + j * SG + lane, params.outs - 1u);
+    var ofBias__j = 0.0;
+    //#end
+    //#for c in 0..NC
+    var sum__c = 0.0;
+    //#end
+
+    for (var row = firstRow; row <= endRow; row++) {
+      if (row > firstRow) {
+        let place = (row - 1u) * params.ins + column;
+        //#for c in 0..NC
+        if (inside__c) {
+          var value = sum__c;
+          if (!isFirst) { value += dx[place + c * SG]; }
+          if (isLast) {
+            //#if GELU_SLOPE
+            value *= gelu_slope(slopeAt[place + c * SG]);
+            //#end
+            //#if RESIDUAL
+            value += residual[params.residualOffset + (row - 1u) * params.residualRow + column + c * SG];
+            //#end
+          }
+          dx[place + c * SG] = value;
+        }
+        //#end
+      }
+      if (row == endRow) { break; }
+      //#for j in 0..KC/SG
+      let g__j = select(0.0, g[place__j + row * params.gRow], isInside__j);
+      ofBias__j += g__j;
+      //#end
+      //#for c in 0..NC
+      let x__c = x[params.xOffset + row * params.xRow + column__c];
+      sum__c = 0.0;
+      //#end
+      //#for j in 0..KC/SG
+      //#for q in 0..SG
+      {
+        let element = subgroupBroadcast(g__j, q);
+        //#for c in 0..NC
+        sum__c = fma(element, panel[(j * SG + q) * NC + c], sum__c);
+        ofWeight[(j * SG + q) * NC + c] = fma(element, x__c, ofWeight[(j * SG + q) * NC + c]);
+        //#end
+      }
+      //#end
+      //#end
+    }
+
+    // In a loop, though it makes private memory slow: spelled out, these stores would take longer to compile than all the rest.
+    let sums = part * params.slice;
+    for (var k = 0u; k < min(KC, params.outs - first); k++) {
+      //#for c in 0..NC
+      if (inside__c) { partials[sums + (first + k) * params.ins + column__c] = ofWeight[k * NC + c]; }
+      //#end
+    }
+    if (block % blocks == 0u) {
+      //#for j in 0..KC/SG
+      if (isInside__j) { partials[sums + params.biasOffset + first + j * SG + lane] = ofBias__j; }
+      //#end
+    }
+    first += KC;
+    if (ONE_PANEL || first >= params.outs) { break; }
+  }
+}
+`,
   mse_loss: `// mse_loss — (a − b)² of dense a and b, its sum in parts, and its gradient. Four elements a step; the last step's rest counts for nothing.
 //   elements: loss[i] = (a[i] − b[i])²
 //   parts:    part[t] = Σ (a − b)² over the steps t, t + parts, t + 2 · parts, …
@@ -5205,6 +5379,57 @@ fn smallest(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups
       if (params.mapped != 0u) { origin = map[base + place]; }
       places[w * params.k + i] = origin;
     }
+  }
+}
+`,
+  sum_slices: `// sum_slices — adds up what workgroups left of a sum that they shared: out[i] = Σ_s partials[s · slice + i], in the order of s.
+//   main:  the places i < first, and from \`second\` on, secondCount of them; what lies between is left alone
+//   table: many such sums in one launch, each workgroup its own: 256 places or fewer of \`out\`, whichever a line of \`table\` says
+// Both give the same bits. Elements are f32.
+// Dispatch: main ceil((first + secondCount) / 64) workgroups; table a workgroup a line; folded into x and y.
+
+struct Params {
+  first: u32,
+  second: u32,
+  secondCount: u32,
+  slice: u32,
+  splits: u32,
+  lines: u32,
+}
+
+/// Places \`to\` … \`to + count\` of out are sums of \`splits\` places of partials from \`from\` on, \`slice\` apart.
+struct Line {
+  from: u32,
+  to: u32,
+  count: u32,
+  slice: u32,
+  splits: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> partials: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read> lines: array<Line>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.first + params.secondCount) { return; }
+  let place = select(i, i - params.first + params.second, i >= params.first);
+  var sum = 0.0;
+  for (var s = 0u; s < params.splits; s++) { sum += partials[place + s * params.slice]; }
+  out[place] = sum;
+}
+
+@compute @workgroup_size(64)
+fn table(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let at = group.x + group.y * groups.x;
+  if (at >= params.lines) { return; }
+  let line = lines[at];
+  for (var i = lane; i < line.count; i += 64u) {
+    var sum = 0.0;
+    for (var s = 0u; s < line.splits; s++) { sum += partials[line.from + i + s * line.slice]; }
+    out[line.to + i] = sum;
   }
 }
 `,
