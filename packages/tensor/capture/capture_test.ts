@@ -4,8 +4,10 @@ import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/open.ts";
 import { CaptureError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
-import { Linear } from "../nn/layers.ts";
+import { LayerNorm, Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
+import { Parameter } from "../nn/parameter.ts";
+import { full } from "../ops/copy.ts";
 import { AdamW } from "../optim/adam.ts";
 import { StepLR } from "../optim/schedule.ts";
 import { createRng } from "../random/philox.ts";
@@ -123,6 +125,89 @@ describe("capture()", () => {
     await whole(...batch(0));
     // clipping takes two launches and Adam one; four copies of gradients would show here
     expect(whole.plan()!.dispatches).toBeLessThanOrEqual(forwardBackward.plan()!.dispatches + 3);
+  });
+
+  it("adds up the shares of all gradients in one launch, to the same bits", async () => {
+    const build = () => {
+      const rng = createRng(9, "deep");
+      const layers = [32, 40, 24, 3].map((size, i, sizes) => new Linear(sizes[i - 1] ?? 6, size, { rng }));
+      const norm = new LayerNorm(40);
+      const optimizer = new AdamW([...layers.flatMap((l) => [...l.parameters()]), ...norm.parameters()], { lr: 0.01, maxGradNorm: 0.5 });
+      const step = (x: Tensor, y: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        const hidden = layers.slice(0, -1).reduce((h, layer, i) => (i === 1 ? norm.call(layer.call(h)) : layer.call(h).tanh()), x);
+        const loss = layers.at(-1)!.call(hidden).sub(y).square().mean();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      };
+      return { step, parameters: () => Promise.all([...layers, norm].flatMap((m) => [...m.parameters()]).map((p) => p.data())) };
+    };
+    const [eager, captured] = [build(), build()];
+    const run = capture((x: Tensor, y: Tensor) => captured.step(x, y), { poison: true });
+    for (let i = 0; i < 5; i++) {
+      const [x, y] = batch(i, 2200);
+      expect(await (await run(x, y)).item()).toBe(await eager.step(onGpu(x), onGpu(y)).item());
+    }
+    expect(await captured.parameters()).toEqual(await eager.parameters());
+    const launches = await run.profile(...batch(5, 2200)).catch(() => undefined); // an adapter may have no clock
+    const sums = launches?.filter(({ shader }) => shader === "sum_slices").map(({ entry }) => entry);
+    if (sums) expect(sums).toEqual(["table"]);
+  });
+
+  it("leaves a gradient beside others alone that nobody optimizes", async () => {
+    // The gradients of a layer's weight and bias come out of one kernel, side by side; only the weights are to be trained.
+    const build = () => {
+      const rng = createRng(4, "weights");
+      const layers = [6, 10, 10].map((size, i) => new Linear(size, i < 2 ? 10 : 3, { rng }));
+      const weights = layers.map((layer) => layer.weight);
+      const optimizer = new AdamW(weights, { lr: 0.05, maxGradNorm: 0.1 });
+      const step = (x: Tensor, y: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        for (const { bias } of layers) bias!.grad = null;
+        const loss = layers
+          .reduce((h, layer) => layer.call(h.tanh()), x)
+          .sub(y)
+          .square()
+          .mean();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      };
+      return { step, weights: () => Promise.all(weights.map((p) => p.data())) };
+    };
+    for (const rows of [8, 2200]) {
+      const [eager, captured] = [build(), build()];
+      const run = capture((x: Tensor, y: Tensor) => captured.step(x, y), { poison: true });
+      for (let i = 0; i < 4; i++) {
+        const [x, y] = batch(i, rows);
+        expect(await (await run(x, y)).item()).toBe(await eager.step(onGpu(x), onGpu(y)).item());
+      }
+      expect(await captured.weights()).toEqual(await eager.weights());
+    }
+  });
+
+  it("keeps what lies between parameters at zero, which a gradient's norm counts on", async () => {
+    // Sizes that are no multiple of 4, and gradients whose last kernel writes whole vectors: each parameter is used twice.
+    const build = () => {
+      const scales = [3, 5, 1].map((size) => new Parameter(full([size], 0.5)));
+      const optimizer = new AdamW(scales, { lr: 0.05, maxGradNorm: 0.01 });
+      const step = (x: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        const terms = scales.map((s) => s.mul(x.sum()).add(s.square()).sum());
+        const loss = terms.reduce((a, b) => a.add(b)).square();
+        loss.backward();
+        optimizer.step();
+        return optimizer.gradNorm.clone();
+      };
+      return { step };
+    };
+    const [eager, captured] = [build(), build()];
+    const run = capture((x: Tensor) => captured.step(x), { poison: true });
+    for (let i = 0; i < 3; i++) {
+      const [x] = batch(i);
+      expect(await (await run(x)).item()).toBe(await eager.step(onGpu(x)).item());
+    }
   });
 
   it("records anew for other shapes, and keeps both plans", async () => {

@@ -1,6 +1,7 @@
 import type { Command, Range } from "../device/command.ts";
 import type { Recorder } from "../device/device.ts";
 import { ALIGNMENT, type Storage } from "../device/memory.ts";
+import type { StorageBinding } from "../device/reflect.ts";
 import { liveCommands, type PlanStep } from "./plan.ts";
 
 /** What a step does, in order: launches, and things the host does at every run. */
@@ -71,12 +72,30 @@ export class Recording implements Recorder {
     const { bindings } = writer.kernel.interface;
     const places = writer.ranges.filter((r) => r.storage === temporary).map((r) => shift(r, move));
     const touches = (c: Command): boolean => c.ranges.some((r) => r.storage === move.storage && places.some((p) => overlap(p, r)));
+    const isWhole = writer.ranges.every(
+      (r, i) => r.storage !== temporary || this.#isReplaced(shift(r, move), { copies, binding: bindings[i]! }),
+    );
     const onlyWrites = writer.ranges.every((r, i) => r.storage !== temporary || bindings[i]!.access === "write");
     const noClash = !touches(writer) && writer.ranges.every((r, i) => r.storage !== move.storage || bindings[i]!.access === "write");
     const { commands } = this;
     const until = Math.max(...copies.map((c) => commands.indexOf(c)));
     const between = commands.slice(commands.indexOf(writer) + 1, until).filter((c) => !copies.includes(c));
-    return onlyWrites && noClash && places.every((p) => p.offset + p.bytes <= move.storage.bytes) && !between.some(touches);
+    return isWhole && onlyWrites && noClash && places.every((p) => p.offset + p.bytes <= move.storage.bytes) && !between.some(touches);
+  }
+
+  /**
+   * Whether the copies fill a place to its end, so that the writer puts nothing beside what they would have put there. Between two of them
+   * there may be what aligns the second: writers leave that alone, but those that write whole vectors do not.
+   */
+  #isReplaced(place: Range, { copies, binding }: { copies: readonly Command[]; binding: StorageBinding }): boolean {
+    if (binding.isVector && place.bytes % 16 !== 0) return false;
+    const pieces = copies.map((copy) => writes(copy)[0]!).sort((a, b) => a.offset - b.offset);
+    let covered = place.offset;
+    for (const { offset, bytes } of pieces) {
+      if (offset > Math.ceil(covered / ALIGNMENT) * ALIGNMENT) return false;
+      covered = Math.max(covered, offset + bytes);
+    }
+    return covered >= place.offset + place.bytes;
   }
 }
 

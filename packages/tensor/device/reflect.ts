@@ -6,6 +6,8 @@ export interface StorageBinding {
   /** The `@binding` number. */
   readonly index: number;
   readonly access: "read" | "write";
+  /** Whether elements are vectors: then a kernel may write up to the next multiple of 16 bytes. */
+  readonly isVector: boolean;
 }
 
 /** A 4-byte field of the parameters' struct. `word` is its place in 4-byte words; `count` > 1 for `array<vec4…, n>`. */
@@ -38,9 +40,10 @@ export function reflect(source: string, entry: string): Reflection {
   const used = reachable(functions, entry);
 
   const bindings: StorageBinding[] = [];
-  for (const match of code.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g)) {
-    const [, index, access, name] = match as unknown as [string, string, string, string];
-    if (word(name).test(used)) bindings.push({ name, index: Number(index), access: access === "read" ? "read" : "write" });
+  for (const match of code.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*([^;]*)/g)) {
+    const [, index, access, name, type] = match as unknown as [string, string, string, string, string];
+    if (word(name).test(used))
+      bindings.push({ name, index: Number(index), access: access === "read" ? "read" : "write", isVector: /\bvec[234]/.test(type) });
   }
   bindings.sort((a, b) => a.index - b.index);
 

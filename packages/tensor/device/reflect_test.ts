@@ -32,8 +32,8 @@ describe("reflect()", () => {
   it("finds the bindings and parameters that an entry point uses, through the functions it calls", () => {
     expect(reflect(source, "scale")).toEqual({
       bindings: [
-        { name: "out", index: 1, access: "write" },
-        { name: "x", index: 2, access: "read" },
+        { name: "out", index: 1, access: "write", isVector: false },
+        { name: "x", index: 2, access: "read", isVector: false },
       ],
       needsSubgroups: false,
       paramBinding: 0,
@@ -47,7 +47,7 @@ describe("reflect()", () => {
 
   it("finds no parameters where none are used, and other names at the same binding", () => {
     const { bindings, params, paramBytes } = reflect(source, "clear");
-    expect(bindings).toEqual([{ name: "out4", index: 1, access: "write" }]);
+    expect(bindings).toEqual([{ name: "out4", index: 1, access: "write", isVector: true }]);
     expect(params).toEqual([]);
     expect(paramBytes).toBe(0);
   });
