@@ -3616,9 +3616,10 @@ fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 //   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); RESIDUAL: plus residual
 //   partials [part, slice]: sums over a stretch of rows of gᵀ·x, [outs, ins], and from biasOffset on of g, [outs]
 // A workgroup is one subgroup. It keeps a block of W, KC × (SG·NC) with NC columns a lane, and the same block of dW in private memory, and walks
-// down rows: an element of g is loaded once, and multiplied with W for dx and with x for dW. So three loads or stores do what takes two
-// products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx; ONE_PANEL promises that none needs that.
-// Private memory is indexed by constants, and sums of a row are stored at the top of the next row's turn; see gemm_panel for why.
+// down rows, U at a time: an element of g is loaded once, and multiplied with W for dx and with x for dW. So three loads or stores do what takes
+// two products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx; ONE_PANEL promises that none needs that.
+// Private memory is indexed by constants, and sums of rows are stored at the top of the next turn; see gemm_panel for why. Two rows at a time:
+// a store to private memory in a loop is a blend with what was there, so that half as many of them are worth the registers.
 // Precondition: the subgroup size is SG on this adapter. KC is a multiple of SG.
 // Dispatch: a workgroup for every SG·NC columns × part, folded into x and y; columns run fastest.
 
@@ -3646,12 +3647,14 @@ struct Params {
 const SG = 8u; //#param
 const NC = 4u; //#param
 const KC = 64u; //#param
+const U = 2u; //#param
 const ONE_PANEL = false; //#param
 const GELU_SLOPE = false; //#param
 const RESIDUAL = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
 const c = 0u; //#loop
+const u = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> g: array<f32>;
@@ -3723,45 +3726,71 @@ fn main(
     let place__j = params.gOffset + min(first + j * SG + lane, params.outs - 1u);
     var ofBias__j = 0.0;
     //#end
+    //#for u in 0..U
     //#for c in 0..NC
-    var sum__c = 0.0;
+    var sum__u__c = 0.0;
+    //#end
     //#end
 
-    for (var row = firstRow; row <= endRow; row++) {
+    for (var row = firstRow; row < endRow + U; row += U) {
       if (row > firstRow) {
-        let place = (row - 1u) * params.ins + column;
+        //#for u in 0..U
+        let row__u = row - U + u;
+        let place__u = row__u * params.ins + column;
         //#for c in 0..NC
-        if (inside__c) {
-          var value = sum__c;
-          if (!isFirst) { value += dx[place + c * SG]; }
+        if (inside__c && row__u < endRow) {
+          var value = sum__u__c;
+          if (!isFirst) { value += dx[place__u + c * SG]; }
           if (isLast) {
             //#if GELU_SLOPE
-            value *= gelu_slope(slopeAt[place + c * SG]);
+            value *= gelu_slope(slopeAt[place__u + c * SG]);
             //#end
             //#if RESIDUAL
-            value += residual[params.residualOffset + (row - 1u) * params.residualRow + column + c * SG];
+            value += residual[params.residualOffset + row__u * params.residualRow + column + c * SG];
             //#end
           }
-          dx[place + c * SG] = value;
+          dx[place__u + c * SG] = value;
         }
         //#end
+        //#end
       }
-      if (row == endRow) { break; }
+      // The last turn only stores: rows beyond the last are 0.
+      //#for u in 0..U
+      let isRow__u = row + u < endRow;
+      let at__u = min(row + u, endRow - 1u);
       //#for j in 0..KC/SG
-      let g__j = select(0.0, g[place__j + row * params.gRow], isInside__j);
-      ofBias__j += g__j;
+      let g__u__j = select(0.0, g[place__j + at__u * params.gRow], isInside__j && isRow__u);
+      ofBias__j += g__u__j;
       //#end
       //#for c in 0..NC
-      let x__c = x[params.xOffset + row * params.xRow + column__c];
-      sum__c = 0.0;
+      let x__u__c = select(0.0, x[params.xOffset + at__u * params.xRow + column__c], isRow__u);
+      sum__u__c = 0.0;
+      //#end
       //#end
       //#for j in 0..KC/SG
       //#for q in 0..SG
       {
-        let element = subgroupBroadcast(g__j, q);
+        //#for u in 0..U
+        let element__u = subgroupBroadcast(g__u__j, q);
         //#for c in 0..NC
-        sum__c = fma(element, panel[(j * SG + q) * NC + c], sum__c);
-        ofWeight[(j * SG + q) * NC + c] = fma(element, x__c, ofWeight[(j * SG + q) * NC + c]);
+        sum__u__c = fma(element__u, panel[(j * SG + q) * NC + c], sum__u__c);
+        //#end
+        //#end
+      }
+      //#end
+      //#end
+      //#for j in 0..KC/SG
+      //#for q in 0..SG
+      {
+        //#for u in 0..U
+        let element__u = subgroupBroadcast(g__u__j, q);
+        //#end
+        //#for c in 0..NC
+        var ofWeight__c = ofWeight[(j * SG + q) * NC + c];
+        //#for u in 0..U
+        ofWeight__c = fma(element__u, x__u__c, ofWeight__c);
+        //#end
+        ofWeight[(j * SG + q) * NC + c] = ofWeight__c;
         //#end
       }
       //#end
@@ -5397,10 +5426,10 @@ struct Params {
   lines: u32,
 }
 
-/// Places \`to\` … \`to + count\` of out are sums of \`splits\` places of partials from \`from\` on, \`slice\` apart.
+/// Places \`place\` … \`place + count\` of out are sums of \`splits\` places of partials from \`source\` on, \`slice\` apart.
 struct Line {
-  from: u32,
-  to: u32,
+  source: u32,
+  place: u32,
   count: u32,
   slice: u32,
   splits: u32,
@@ -5428,8 +5457,8 @@ fn table(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: v
   let line = lines[at];
   for (var i = lane; i < line.count; i += 64u) {
     var sum = 0.0;
-    for (var s = 0u; s < line.splits; s++) { sum += partials[line.from + i + s * line.slice]; }
-    out[line.to + i] = sum;
+    for (var s = 0u; s < line.splits; s++) { sum += partials[line.source + i + s * line.slice]; }
+    out[line.place + i] = sum;
   }
 }
 `,

@@ -11,6 +11,7 @@ import { parameterMoves } from "../nn/parameter.ts";
 import { dense, empty } from "../ops/copy.ts";
 import { format, rowMajorStrides } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
+import { mergeSums } from "./merge_sums.ts";
 import { type LaunchTime, timeLaunches } from "./profile.ts";
 import { Program } from "./program.ts";
 import { layOut, ReadbackRing } from "./readback_ring.ts";
@@ -183,6 +184,7 @@ class StepPlan {
     const outputs = new Set(returned.map((t) => t.storage));
     recording.elideCopies(outputs);
     recording.dropUnused(outputs);
+    mergeSums(recording, device);
     const lasting = new Set([...slots.map((t) => t.storage), ...outputs].filter((s) => !isLasting(s)));
     const program = await Program.build(device, recording, { lasting, onCompile: options.onCompile });
     const isCurrent = (): boolean => parameterMoves() === moves && [...hooks].every(([module, state]) => module.hookState() === state);

@@ -85,6 +85,16 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
     const extra = (launch.has("pre") ? sums : 0) + (launch.has("slopeAt") ? sums : 0) + (launch.get("hasResidual") ? sums : 0);
     return { flops: slice * (launch.get("splits") - 1), bytes: 4 * (slice * (launch.get("splits") + 1) + extra) };
   },
+  "linear_gradients_panel.main": (launch) => {
+    const [rows, outs, ins] = [launch.get("rows"), launch.get("outs"), launch.get("ins")];
+    const given = rows * outs + outs * ins + rows * ins * (1 + (launch.has("slopeAt") ? 1 : 0) + (launch.has("residual") ? 1 : 0));
+    return { flops: 4 * rows * outs * ins, bytes: 4 * (given + rows * ins + launch.get("parts") * outs * (ins + 1)) };
+  },
+  "sum_slices.main": (launch) => {
+    const sums = launch.get("first") + launch.get("secondCount");
+    return { flops: sums * (launch.get("splits") - 1), bytes: 4 * sums * (launch.get("splits") + 1) };
+  },
+  "sum_slices.table": (launch) => ({ bytes: launch.bytesOf("partials") + launch.bytesOf("lines") }), // and the totals, a part of an arena
   ...attentions("attention_panel"),
   ...attentions("attention_portable"),
   ...attentions("attention_tile"),

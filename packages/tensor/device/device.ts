@@ -143,7 +143,7 @@ export class Device {
   /** Launches a kernel, or records it inside a captured step. */
   run(kernel: Kernel, launch: Launch): void {
     this.checkAlive();
-    const command = this.#command(kernel, launch);
+    const command = this.command(kernel, launch);
     if (command.workgroups.includes(0)) return;
     if (this.#recorder) this.#recorder.command(command);
     else this.#encode(command);
@@ -267,7 +267,8 @@ export class Device {
     this.destroy();
   }
 
-  #command(kernel: Kernel, launch: Launch): Command {
+  /** A launch as data: what {@link run} executes or records. */
+  command(kernel: Kernel, launch: Launch): Command {
     const ranges = kernel.interface.bindings.map((binding) => {
       const bound = launch.bindings[binding.name];
       if (!bound) throw new DeviceError(`Expected a binding '${binding.name}' for kernel ${kernel.name}`);

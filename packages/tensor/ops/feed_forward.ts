@@ -4,7 +4,7 @@ import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { gemm } from "./gemm/gemm.ts";
-import { parameterGradients } from "./gemm/parameter_gradients.ts";
+import { linearGradients } from "./gemm/linear_gradients.ts";
 import { transpose } from "./view.ts";
 
 /** Options of {@link feedForward}. */
@@ -70,13 +70,18 @@ const feedForwardOp: Op<Attributes> = {
   gradient({ inputs, outputs: [, hidden, pre], gradients: [g], attributes, needs, takePending }) {
     const { x, up, down } = named(inputs, attributes);
     const wants = named(needs, attributes);
-    const ofDown = parameterGradients({ x: hidden!, g: g! }, { needsWeight: wants.down, needsBias: wants.downBias ?? false });
-    const dPre = wants.x || wants.up || wants.upBias ? gemm({ a: g!, b: down, geluSlopeAt: pre! }).out : undefined;
-    const ofUp = dPre && parameterGradients({ x, g: dPre }, { needsWeight: wants.up, needsBias: wants.upBias ?? false });
-    const dx = dPre && wants.x ? gemm({ a: dPre, b: up, residual: takePending(0) }).out : null;
+    const needsPre = wants.x || wants.up || wants.upBias === true;
+    const ofDown = linearGradients(
+      { x: hidden!, weight: down, g: g!, geluSlopeAt: pre },
+      { x: needsPre, weight: wants.down, bias: wants.downBias ?? false },
+    );
+    const residual = wants.x ? takePending(0) : undefined;
+    const ofUp =
+      ofDown.dx &&
+      linearGradients({ x, weight: up, g: ofDown.dx, residual }, { x: wants.x, weight: wants.up, bias: wants.upBias ?? false });
     const { hasUpBias, hasDownBias, hasResidual } = attributes;
     return [
-      dx,
+      ofUp?.dx ?? null,
       ofUp?.dWeight ?? null,
       ofDown.dWeight,
       ...(hasUpBias ? [ofUp?.dBias ?? null] : []),

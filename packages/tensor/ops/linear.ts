@@ -6,7 +6,7 @@ import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { dense, empty } from "./copy.ts";
 import { gemm } from "./gemm/gemm.ts";
-import { parameterGradients } from "./gemm/parameter_gradients.ts";
+import { linearGradients } from "./gemm/linear_gradients.ts";
 import { squeeze, transpose, unsqueeze } from "./view.ts";
 
 /** Options of {@link linear}. */
@@ -31,7 +31,7 @@ function named(inputs: readonly Tensor[], { hasBias, hasResidual }: LinearAttrib
 
 /**
  * y = activation(x·Wᵀ + b) + residual in one kernel; with an activation its argument is a second, hidden output.
- * With g the gradient of x·Wᵀ + b: dx = g·W, dW = gᵀ·x, db = Σ g, the last two in one kernel; dresidual is the incoming gradient.
+ * With g the gradient of x·Wᵀ + b: dx = g·W, dW = gᵀ·x, db = Σ g; dresidual is the incoming gradient.
  */
 const linearOp: Op<LinearAttributes> = {
   name: "linear",
@@ -46,8 +46,9 @@ const linearOp: Op<LinearAttributes> = {
     const { x, weight } = named(inputs, attributes);
     const dy = context.gradients[0]!;
     const g = attributes.activation ? geluGradient(dy, context.outputs[1]!) : dy;
-    const dx = needs[0] ? gemm({ a: g, b: weight, residual: context.takePending(0) }).out : null;
-    const { dWeight, dBias } = parameterGradients({ x, g }, { needsWeight: needs[1]!, needsBias: attributes.hasBias && needs[2]! });
+    const residual = needs[0] ? context.takePending(0) : undefined;
+    const wanted = { x: needs[0]!, weight: needs[1]!, bias: attributes.hasBias && needs[2]! };
+    const { dx, dWeight, dBias } = linearGradients({ x, weight, g, residual }, wanted);
     return [dx, dWeight, ...(attributes.hasBias ? [dBias] : []), ...(attributes.hasResidual ? [dy] : [])];
   },
 };

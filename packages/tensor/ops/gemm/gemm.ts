@@ -1,11 +1,10 @@
 import type { Param } from "../../device/command.ts";
 import type { Bindable } from "../../device/device.ts";
 import { kernel } from "../../device/kernel.ts";
-import { ALIGNMENT } from "../../device/memory.ts";
-import { BYTES } from "../../dtype.ts";
 import { broadcastShapes, collapse, eight, rowMajorStrides } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
+import { pairLayout, sumInto } from "../sum_slices.ts";
 import { plan } from "./plan.ts";
 import { describe, type Problem } from "./problem.ts";
 
@@ -62,9 +61,8 @@ export function gemm(product: Product): ProductResult {
   const shape = [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n];
   const outRow = product.alignRows && !product.geluSlopeAt && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
   const size = batches * m * outRow;
-  // Row sums go behind the matrix in the same storage, at a place that a kernel can be bound to.
-  const rowSumsOffset = Math.ceil(size / (ALIGNMENT / BYTES)) * (ALIGNMENT / BYTES);
-  const slice = rowSums ? rowSumsOffset + m : size;
+  // Row sums go behind the matrix in the same storage.
+  const { secondAt: rowSumsOffset, slice } = pairLayout({ first: size, second: rowSums ? m : 0 });
   const { storage, range } = empty([slice], { device });
   const strides = rowMajorStrides([...shape.slice(0, -1), outRow]);
   const out = new Tensor(device, storage, { shape, strides, dtype: "f32" });
@@ -88,7 +86,9 @@ export function gemm(product: Product): ProductResult {
     },
     workgroups: chosen.workgroups,
   });
-  if (isSplit) {
+  if (isSplit && outRow === n && !hasEpilogue(product)) {
+    sumInto(range, { partials: target, pair: { first: size, second: rowSums ? m : 0 }, splits: chosen.splits, device });
+  } else if (isSplit) {
     device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu", GELU_SLOPE: product.geluSlopeAt !== undefined }), {
       bindings: { partials: target, out: range, ...epilogue.bindings },
       params: { ...epilogue.params, slice, splits: chosen.splits, n, rows: batches * m, outRow, rowSumsOffset },
@@ -101,6 +101,11 @@ export function gemm(product: Product): ProductResult {
 
 /** With shorter rows the gaps would cost more than they bring. */
 const WORTH_ALIGNING = 64;
+
+/** Whether a product has anything done to it besides being added up. */
+function hasEpilogue({ bias, activation, geluSlopeAt, residual }: Product): boolean {
+  return [bias, activation, geluSlopeAt, residual].some((part) => part !== undefined);
+}
 
 interface Epilogue {
   readonly bindings: Readonly<Record<string, Bindable>>;

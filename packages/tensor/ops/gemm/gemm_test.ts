@@ -276,7 +276,14 @@ describe("the property of gemm()", () => {
     ["another GELU", "gemm_panel", "panel", [/0\.044715/g, "0.04"], full],
     ["a residual taken off", "gemm_panel", "panel", [/value \+= residual/g, "value -= residual"], full],
     ["a tile that reads too far", "gemm_tile", "tile", [/return select\(vec4f\(\), value, isInside\)/g, "return value"], gaps],
-    ["a lost split", "gemm_reduce", "tile", [/split < params\.splits/, "split + 1u < params.splits"], long],
+    ["a lost split", "sum_slices", "tile", [/s < params\.splits/, "s + 1u < params.splits"], long],
+    [
+      "a lost split before a bias",
+      "gemm_reduce",
+      "tile",
+      [/split < params\.splits/, "split + 1u < params.splits"],
+      { ...long, bias: true },
+    ],
   ];
   it.for(controls)("notices %s", async ([_what, shader, family, edit, c], { skip }) => {
     skip(!device.hasFamily(family), "no subgroups of a fixed size");

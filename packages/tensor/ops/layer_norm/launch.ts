@@ -4,6 +4,7 @@ import { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
 import { COMBINE, fold } from "../reduce/fold.ts";
 import { type Rows, rowForm, rowGroups, rowsOf } from "../rows.ts";
+import { sumSlices } from "../sum_slices.ts";
 
 /** x `[.., C]`, weight and bias `[C]` where there are any. */
 export interface Inputs {
@@ -60,11 +61,11 @@ export function launchBackward(given: Saved, wanted: Wanted): Gradients {
   const panel = wanted.needsX ? panelForm(given.x.device, [saved.x, saved.dy, ...(pending ? [pending] : [])]) : undefined;
   if (panel) {
     const { dx, partial } = panelGradients(saved, { panel, pending });
-    return { dx, ...(wanted.needsParameters ? folded(partial, saved.x.length) : { dWeight: null, dBias: null }) };
+    return { dx, ...(wanted.needsParameters ? summed(partial, saved.x.length) : { dWeight: null, dBias: null }) };
   }
   return {
     dx: wanted.needsX ? inputGradient(saved, pending) : null,
-    ...(wanted.needsParameters ? folded(partialSums(saved), saved.x.length) : { dWeight: null, dBias: null }),
+    ...(wanted.needsParameters ? summed(partialSums(saved), saved.x.length) : { dWeight: null, dBias: null }),
   };
 }
 
@@ -131,12 +132,19 @@ function partialSums(saved: SavedRows): Tensor {
   return partial;
 }
 
-/** One fold for both. Columns are padded, so that both results lie at aligned places. */
-function folded(partial: Tensor, length: number): { dWeight: Tensor; dBias: Tensor } {
+/** Most stretches whose sums are added up one after another; more are folded. */
+const MOST_SLICES = 64;
+
+/** Partial sums `[splits, 2, width]` added up. Columns are padded, so that both results lie at aligned places. */
+function summed(partial: Tensor, length: number): { dWeight: Tensor; dBias: Tensor } {
   const [splits, columns] = partial.shape as [number, number];
-  const { storage } = fold(partial, { kept: [1], reduced: [0], shape: [columns], length: splits }, { combine: COMBINE.add });
+  const width = columns / 2;
+  const [{ storage }] =
+    splits <= MOST_SLICES
+      ? sumSlices(partial, { pair: { first: length, second: length }, splits, apart: columns })
+      : [fold(partial, { kept: [1], reduced: [0], shape: [columns], length: splits }, { combine: COMBINE.add })];
   const column = (offset: number): Tensor => new Tensor(partial.device, storage, { shape: [length], dtype: "f32", offset });
-  return { dWeight: column(0), dBias: column(columns / 2) };
+  return { dWeight: column(0), dBias: column(width) };
 }
 
 function paddedWidth(length: number): number {
