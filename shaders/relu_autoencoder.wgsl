@@ -7,7 +7,8 @@
 //   finish:   adds the splits up to dWe [D, F], dWd [F, D] and dbe [F]; and db_dec = s·Σ e − We·dbe, the latter if x is centered.
 // We, Wd, the biases, e, y and f are dense; x has any stride between rows. NaN stays NaN and is not counted.
 // encode and backward have gemm_panel's form, and hold for its reasons: one subgroup a workgroup walks down rows, with its SG·NC features' weights,
-// and in backward with its gradients, in private memory. A row is loaded once, and each element broadcast. Precondition: the subgroup size is SG.
+// and in backward with its gradients, in private memory. A row is loaded once, and each element broadcast. backward takes U rows at a time, one
+// product after the other: a store to private memory in a loop blends with what was there. Precondition: the subgroup size is SG.
 // Dispatch: encode, backward: a workgroup for every SG·NC features × stretch of rows; measure: ceil(D·stretches / 64); finish: ceil((2·D·F + F + D) / 64).
 
 enable subgroups;
@@ -33,10 +34,12 @@ struct Params {
 const SG = 8u; //#param
 const NC = 4u; //#param
 const KD = 64u; //#param
+const U = 2u; //#param
 const FEATURE_GRADIENT = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
 const c = 0u; //#loop
+const u = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -189,39 +192,54 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
   let center__j = select(0.0, center[d__j], params.centered == 1u);
   //#end
 
-  for (var row = firstRow; row < endRow; row++) {
+  for (var row = firstRow; row < endRow; row += U) {
+    // A row beyond the last is the last one again, and counts as zeros.
+    //#for u in 0..U
+    let isRow__u = row + u < endRow;
+    let at__u = min(row + u, endRow - 1u);
     //#for j in 0..KD/SG
-    let e__j = select(0.0, error[row * params.width + d__j], isInside__j);
-    let x__j = select(0.0, x[params.xOffset + row * params.xRow + d__j] - center__j, isInside__j);
+    let e__u__j = select(0.0, error[at__u * params.width + d__j], isInside__j && isRow__u);
+    let x__u__j = select(0.0, x[params.xOffset + at__u * params.xRow + d__j] - center__j, isInside__j && isRow__u);
     //#end
     //#for c in 0..NC
-    let f__c = kept[row * params.features + feature__c];
-    var g__c = 0.0;
+    let f__u__c = select(0.0, kept[at__u * params.features + feature__c], isRow__u);
+    var g__u__c = 0.0;
+    //#end
     //#end
     //#for j in 0..KD/SG
     //#for q in 0..SG
     {
-      let element = subgroupBroadcast(e__j, q);
+      //#for u in 0..U
+      let element__u = subgroupBroadcast(e__u__j, q);
       //#for c in 0..NC
-      g__c = fma(element, panel[(j * SG + q) * NC + c], g__c);
+      g__u__c = fma(element__u, panel[(j * SG + q) * NC + c], g__u__c);
+      //#end
       //#end
     }
     //#end
     //#end
+    //#for u in 0..U
     //#for c in 0..NC
-    g__c = s * g__c + dsum__c;
+    g__u__c = s * g__u__c + dsum__c;
     //#if FEATURE_GRADIENT
-    //| g__c += df[row * params.features + feature__c];
+    //| g__u__c += df[at__u * params.features + feature__c];
     //#end
-    g__c = select(g__c, 0.0, f__c <= 0.0);
-    ofBias__c += g__c;
+    g__u__c = select(g__u__c, 0.0, f__u__c <= 0.0);
+    ofBias__c += g__u__c;
+    //#end
     //#end
     //#for j in 0..KD/SG
     //#for q in 0..SG
     {
-      let element = subgroupBroadcast(e__j, q);
+      //#for u in 0..U
+      let element__u = subgroupBroadcast(e__u__j, q);
+      //#end
       //#for c in 0..NC
-      ofDecoder[(j * SG + q) * NC + c] = fma(element, f__c, ofDecoder[(j * SG + q) * NC + c]);
+      var decoder__c = ofDecoder[(j * SG + q) * NC + c];
+      //#for u in 0..U
+      decoder__c = fma(element__u, f__u__c, decoder__c);
+      //#end
+      ofDecoder[(j * SG + q) * NC + c] = decoder__c;
       //#end
     }
     //#end
@@ -229,9 +247,15 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
     //#for j in 0..KD/SG
     //#for q in 0..SG
     {
-      let element = subgroupBroadcast(x__j, q);
+      //#for u in 0..U
+      let element__u = subgroupBroadcast(x__u__j, q);
+      //#end
       //#for c in 0..NC
-      ofEncoder[(j * SG + q) * NC + c] = fma(element, g__c, ofEncoder[(j * SG + q) * NC + c]);
+      var encoder__c = ofEncoder[(j * SG + q) * NC + c];
+      //#for u in 0..U
+      encoder__c = fma(element__u, g__u__c, encoder__c);
+      //#end
+      ofEncoder[(j * SG + q) * NC + c] = encoder__c;
       //#end
     }
     //#end

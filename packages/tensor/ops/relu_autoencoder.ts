@@ -53,6 +53,8 @@ type Attributes = Required<ReluAutoencoderOptions>;
 
 /** Features that a lane works on: twice as many where it holds nothing but their weights. */
 const COLUMNS = { encode: 8, backward: 4 } as const;
+/** Rows that the way back takes at a time. */
+const ROWS = 2;
 /** Workgroups that even out the two halves in which software adapters deal them to their threads. */
 const WORKGROUPS = 32;
 /** Rows that repay the loading of a panel of weights; rows that one workgroup may add up, which bounds the rounding error. */
@@ -151,7 +153,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const { blocks, stretches: splits, stretch } = deal(device, { rows, features, columns: COLUMNS.backward });
   const sizes = { width, features, centered: Number(attributes.centered) };
   const partials = empty([splits, (2 * width + 1) * features], { device });
-  const defines = { SG: device.subgroupSize, NC: COLUMNS.backward, KD: panelWidth(device, width)!, FEATURE_GRADIENT: Boolean(df) };
+  const defines = { SG: device.subgroupSize, NC: COLUMNS.backward, KD: panelWidth(device, width)!, U: ROWS, FEATURE_GRADIENT: Boolean(df) };
   device.run(kernel("relu_autoencoder", "backward", defines), {
     bindings: {
       x: given.x,

@@ -243,9 +243,9 @@ describe("reluAutoencoder", () => {
   const controls: [string, Case, RegExp, string][] = [
     ["an encoder that is not centered", c, /x\[at \+ d_(\d)\] - center_\d/g, "x[at + d_$1]"],
     ["a feature that is lost at the end", c, /row <= endRow/, "row < endRow"],
-    ["a gradient that passes a closed ReLU", c, /select\(g_(\d), 0\.0, f_\d <= 0\.0\)/g, "g_$1"],
+    ["a gradient that passes a closed ReLU", c, /select\(g_(\d_\d), 0\.0, f_\d_\d <= 0\.0\)/g, "g_$1"],
     ["a gradient without that of the sums", c, /\+ dsum_\d/g, ""],
-    ["a gradient without that of the features", { ...c, uses: ["features"] }, /g_\d \+= df.*;/g, ""],
+    ["a gradient without that of the features", { ...c, uses: ["features"] }, /g_\d_\d \+= df.*;/g, ""],
     ["a center that gets no gradient", c, /sum = fma\(-encoder.*\);/, ""],
     ["a lost stretch of rows", c, /split < params\.splits; split/, "split + 1u < params.splits; split"],
     ["a slope that is forgotten", c, /return params\.scale \* slope\[0\]/, "return params.scale"],

@@ -32,7 +32,7 @@ export function chooseForm(device: Device, { headSize, isAligned }: FormOptions)
   const portable = { D4: UNROLL ? Math.ceil(headSize / 4) : MAX_HEAD_SIZE / 4, VEC4: isAligned, UNROLL };
   const rowDots = kernel("attention_portable", "row_dots", portable);
   if (device.family === "panel" && isAligned && headSize <= WIDEST_PANEL && [4, 8, 16].includes(device.subgroupSize)) {
-    const defines = { D4: headSize / 4, SG: device.subgroupSize, R: headSize <= 16 ? 2 : 1, B: 4 };
+    const defines = { D4: headSize / 4, SG: device.subgroupSize, R: headSize <= 16 ? 4 : 1, B: 4 };
     return {
       kernel: (entry) => kernel("attention_panel", entry, defines),
       workgroups: (heads, rows) => heads * Math.ceil(rows / (defines.SG * defines.R)),

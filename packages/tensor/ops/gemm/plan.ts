@@ -57,7 +57,9 @@ function portable(problem: Problem, variant: Variant): Plan {
 /** Lengths of a panel in k: the longer one saves half of the loads and stores of sums, at twice the time to compile. */
 const SHORT_PANEL = 64;
 const LONG_PANEL = 128;
+/** Columns that a lane holds: the more where sums need not be read again and there are many. */
 const PANEL_COLUMNS = 4;
+const MANY_PANEL_COLUMNS = 8;
 /** Software adapters deal workgroups out in halves to their threads: as many of equal size even the halves out. */
 const PANEL_WORKGROUPS = 32;
 /** Rows that repay the loading of a panel; and those that do where k is long: splitting that deals work out as well, and loads no more. */
@@ -72,7 +74,7 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
   const { m, n, k, batches } = problem;
   const form = tuned?.family === "panel" ? tuned : undefined;
   const panelLength = form?.length ?? (k > SHORT_PANEL ? LONG_PANEL : SHORT_PANEL);
-  const columns = form?.columns ?? PANEL_COLUMNS;
+  const columns = form?.columns ?? (k <= SHORT_PANEL && n >= MANY_PANEL_COLUMNS * lanes ? MANY_PANEL_COLUMNS : PANEL_COLUMNS);
   const across = Math.ceil(n / (lanes * columns)) * batches;
   const rows = k >= LONG * panelLength ? PANEL_ROWS_OF_LONG : PANEL_ROWS;
   const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / rows)));
