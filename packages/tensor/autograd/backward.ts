@@ -1,6 +1,9 @@
+import type { Device } from "../device/device.ts";
+import { Storage } from "../device/memory.ts";
+import { BYTES } from "../dtype.ts";
 import { AutogradError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { noGrad } from "./apply.ts";
 import type { TapeEntry } from "./node.ts";
 
@@ -130,5 +133,19 @@ function topologicalOrder(root: TapeEntry): TapeEntry[] {
 function onesFor(root: Tensor): Tensor {
   if (root.size !== 1)
     throw new AutogradError(`Expected a scalar but found shape ${format(root.shape)}: reduce it first, or pass { gradient }`);
-  return root.onesLike();
+  const { shape, strides, dtype } = root;
+  return new Tensor(root.device, oneOn(root.device), { shape, strides, dtype });
+}
+
+const ones = new WeakMap<Device, Storage>();
+
+/** A 1 that is there already: a step that filled one anew would cost a launch. Nobody writes to it, for gradients that are kept are copies. */
+function oneOn(device: Device): Storage {
+  let one = ones.get(device);
+  if (!one) {
+    one = new Storage(BYTES, { label: "1", pool: device.pool });
+    device.upload(one, Float32Array.of(1));
+    ones.set(device, one);
+  }
+  return one;
 }
