@@ -64,10 +64,11 @@ export async function cacheActivations(subject: ModelWithData, options: CacheOpt
   );
   const keep = tokenFilter(tokenizer, chosen(tokens));
   const batches = datasetBatches(data.dataset, { split, batchSize: chunk });
-  let read = 0;
+  let [read, kept] = [0, 0];
   const names = sites.map(({ name }) => name);
   for await (const piece of activations(model, batches, { sites: names, chunk, keep, signal, onCompile })) {
     const carried = columnsOf(piece, { first: read, sequences });
+    kept += carried.token.length;
     for (const { name, width, writer } of caches) {
       const rows = (await piece.rows(name).data()) as Float32Array;
       await writer.add(rows.subarray(0, carried.token.length * width), carried);
@@ -76,13 +77,12 @@ export async function cacheActivations(subject: ModelWithData, options: CacheOpt
     onSequence(read, sequences);
     if (read === sequences) break;
   }
+  if (kept === 0) throw new UsageError(`Expected tokens of the kinds ${tokens.join(",")} but found none in ${sequences} sequences`);
   const written: WrittenCache[] = [];
   for (const { name: hook, width: dIn, path, writer } of caches) {
     const { rows } = await writer.finish();
     written.push({ hook, path, rows, dIn, bytes: rows * ((storage === "f16" ? 2 : 4) * dIn + 4 * columns.length) });
   }
-  if (written[0]?.rows === 0)
-    throw new UsageError(`Expected tokens of the kinds ${tokens.join(",")} but found none in ${sequences} sequences`);
   return written;
 }
 
