@@ -57,8 +57,9 @@ export {
   type ShardWriterOptions,
 } from "./data/activation_shards.ts";
 export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
-export { LiveRows, type LiveRowsOptions, NoRowsError } from "./data/live_rows.ts";
+export { LiveRows, type LiveRowsOptions } from "./data/live_rows.ts";
 export { MixingBuffer, type MixingBufferOptions, type RowStorage } from "./data/mixing_buffer.ts";
+export { NoRowsError } from "./data/no_rows_error.ts";
 export { ColumnMoments } from "./evaluation/column_moments.ts";
 export {
   type Evaluable,

@@ -75,6 +75,21 @@ describe("activations", () => {
     });
   }, 60_000);
 
+  it("refuses tokens that no sequence has, and then has nothing written in the way", async () => {
+    const cache = ["activations", "cache", "--out", out("words"), "--sequences", "20", "--quiet", ...runs];
+    expect(await runHere(...cache, "--tokens", "word")).toMatchObject({
+      code: 2,
+      stderr: "error: Expected tokens of the kinds word but found none in 20 sequences\n",
+    });
+    expect((await runHere(...cache, "--tokens", "theta")).code).toBe(0);
+    const all = out("all/blocks.0.hook_mlp_out");
+    const train = ["sae", "train", "--activations", all, "--batch-rows", "8", "--set", "data.bufferRows=8", "--quiet", ...runs];
+    expect(await runHere(...train, "--tokens", "word")).toMatchObject({
+      code: 2,
+      stderr: `error: Expected tokens of the kinds in data.tokens but found none in ${all}\n`,
+    });
+  }, 60_000);
+
   it("refuses what is no cache, and one that is damaged, in one line", async () => {
     const missing = await runHere("activations", "stats", out("nowhere"));
     expect(missing).toMatchObject({ code: 2, stdout: "" });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { activations, StrokeTokenizer, tokenFilter } from "@cursive/cursive-model";
-import { type ActivationStream, ArrayStream, MixingBuffer, type RowSource, ShardSource } from "@cursive/sae";
+import { type ActivationStream, ArrayStream, LiveRows, MixingBuffer, type RowSource, ShardSource } from "@cursive/sae";
 import type { HostTensor } from "@cursive/tensor";
 import { oneLine, UsageError } from "../errors.ts";
 import { describeModel } from "../run/find_model.ts";
@@ -44,7 +44,8 @@ export async function liveSource(config: SaeRunConfig, { say, signal }: SourceOp
   const { dataset } = subject.data;
   const keep = tokenFilter(tokenizer, chosen(data.tokens));
   const onCompile = (done: number, total: number): void => say(`compiling shaders of the model ${done}/${total}`);
-  const live = (): WantedRows => new WantedRows(model, { dataset, site, split: data.split, keep, chunk: data.chunk, onCompile });
+  const live = (): RowSource =>
+    new WantedRows(new LiveRows(model, { dataset, site, split: data.split, keep, chunk: data.chunk, onCompile }), { place: "the words" });
   const read = (): Promise<HostTensor> => wholeSequences(subject, { config, site, dIn, signal, say, onCompile });
   const batchRows = data.batchRows ?? data.batchSequences! * dataset.maxLength;
   return {
@@ -90,7 +91,10 @@ export async function cachedSource(config: SaeRunConfig): Promise<SaeSource> {
       `hook     ${about.hook}, ${index.dIn} wide`,
       `rows     ${describeRows(config, data.batchRows!)}`,
     ],
-    open: async () => mixed(new ShardSource(files, index, { epochs: Number.POSITIVE_INFINITY, shuffleSeed: config.seed, mask }), config),
+    open: async () => {
+      const rows = new ShardSource(files, index, { epochs: Number.POSITIVE_INFINITY, shuffleSeed: config.seed, mask });
+      return mixed(new WantedRows(rows, { place: path }), config);
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { createRng, type HostTensor, readSafetensors, TensorError, writeSafetens
 import type { Json, Resumable, Snapshot } from "../snapshot.ts";
 import type { ActivationRows } from "./activation_rows.ts";
 import type { RowStorage } from "./mixing_buffer.ts";
+import { NoRowsError } from "./no_rows_error.ts";
 
 /** Access to the files of one folder; who calls brings it, for this package touches no files. */
 export interface ShardFiles {
@@ -170,21 +171,18 @@ export class ShardSource implements AsyncIterableIterator<ActivationRows>, Resum
     return this;
   }
 
-  /** @throws TensorError if a shard is not what the index says. */
+  /**
+   * The next stretch with a row that is wanted.
+   * @throws NoRowsError if a whole epoch has none; TensorError if a shard is not what the index says.
+   */
   async next(): Promise<IteratorResult<ActivationRows>> {
-    const { shards, dIn, columns } = this.#index;
-    if (this.#epoch >= this.#options.epochs || this.#index.rows === 0) return { done: true, value: undefined };
-    const { file, rows } = shards[this.#order()[this.#place]!]!;
-    const tensors = await this.#read(file, rows);
-    const end = Math.min(rows, this.#row + this.#options.rowsPerRead);
-    const data = (tensors.get(ACTIVATIONS)!.data as Float32Array).subarray(this.#row * dIn, end * dIn);
-    const carried = Object.fromEntries(columns.map((name) => [name, (tensors.get(name)!.data as Int32Array).subarray(this.#row, end)]));
-    const value: ActivationRows = {
-      rows: { shape: [end - this.#row, dIn], dtype: "f32", data },
-      ...(this.#options.mask && { mask: this.#options.mask(carried) }),
-    };
-    this.#advance(end, rows);
-    return { done: false, value };
+    const whole = this.#place === 0 && this.#row === 0 ? this.#epoch : this.#epoch + 1; // the first epoch that is gone through from its start
+    while (this.#epoch < this.#options.epochs && this.#index.rows > 0) {
+      if (this.#epoch > whole) throw new NoRowsError(`Expected rows that are wanted but found none among all ${this.#index.rows}`);
+      const value = await this.#stretch();
+      if (!value.mask || Array.from(value.mask).some(Boolean)) return { done: false, value };
+    }
+    return { done: true, value: undefined };
   }
 
   state(): Snapshot {
@@ -195,6 +193,21 @@ export class ShardSource implements AsyncIterableIterator<ActivationRows>, Resum
     this.#epoch = Number(values.epoch);
     this.#place = Number(values.place);
     this.#row = Number(values.row);
+  }
+
+  async #stretch(): Promise<ActivationRows> {
+    const { shards, dIn, columns } = this.#index;
+    const { file, rows } = shards[this.#order()[this.#place]!]!;
+    const tensors = await this.#read(file, rows);
+    const end = Math.min(rows, this.#row + this.#options.rowsPerRead);
+    const data = (tensors.get(ACTIVATIONS)!.data as Float32Array).subarray(this.#row * dIn, end * dIn);
+    const carried = Object.fromEntries(columns.map((name) => [name, (tensors.get(name)!.data as Int32Array).subarray(this.#row, end)]));
+    const value: ActivationRows = {
+      rows: { shape: [end - this.#row, dIn], dtype: "f32", data },
+      ...(this.#options.mask && { mask: this.#options.mask(carried) }),
+    };
+    this.#advance(end, rows);
+    return value;
   }
 
   #advance(row: number, rows: number): void {

@@ -7,6 +7,7 @@ import { type ActivationRows, keptRows } from "./activation_rows.ts";
 import { ActivationShardWriter, readShardIndex, SHARD_INDEX, type ShardFiles, ShardSource } from "./activation_shards.ts";
 import { ArrayStream } from "./array_stream.ts";
 import { MixingBuffer } from "./mixing_buffer.ts";
+import { NoRowsError } from "./no_rows_error.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -272,6 +273,23 @@ describe("activation shards", () => {
     const [whole, half] = [await bytesOf("f32"), await bytesOf("f16")];
     expect(half.rows).toEqual(whole.rows);
     expect(whole.bytes - half.bytes).toBe(2 * 500 * width);
+  });
+
+  it("says so where a whole epoch has no row that is wanted, whatever the epoch before began with, and finds the only one", async () => {
+    const files = memory();
+    const writer = new ActivationShardWriter(files, { dIn: width, rowsPerShard: 7, columns: ["row"] });
+    await writer.add(numbered(0, 30).data as Float32Array, { row: Array.from({ length: 30 }, (_, i) => i) });
+    const index = await writer.finish();
+    const epochs = Number.POSITIVE_INFINITY;
+    const none = new ShardSource(files, index, { rowsPerRead: 4, epochs, shuffleSeed: 3, mask: ({ row }) => row!.map(() => 0) });
+    const buffer = new MixingBuffer(none, { batchRows: 2, bufferRows: 4 });
+    await expect(buffer.next()).rejects.toThrow(NoRowsError);
+    await expect(none.next()).rejects.toThrow("Expected rows that are wanted but found none among all 30");
+    for (let only = 0; only < 30; only++) {
+      const mask = ({ row }: Readonly<Record<string, Int32Array>>): Int32Array => row!.map((r) => Number(r === only));
+      const source = new ShardSource(files, index, { rowsPerRead: 4, epochs, shuffleSeed: 3, mask });
+      for (let i = 0; i < 5; i++) expect(Array.from(await keptRows((await source.next()).value)!.data())).toEqual(Array(width).fill(only));
+    }
   });
 
   it("refuses another index, a shard that is not as the index says, and columns that are not its own", async () => {

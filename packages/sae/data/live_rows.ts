@@ -1,7 +1,7 @@
 import { type ActivationChunk, activations, type StreamPlace, type Transformer, type WordDataset } from "@cursive/cursive-model";
-import { TensorError } from "@cursive/tensor";
 import type { Resumable, Snapshot } from "../snapshot.ts";
 import type { ActivationRows } from "./activation_rows.ts";
+import { NoRowsError } from "./no_rows_error.ts";
 
 /** What {@link LiveRows} reads. */
 export interface LiveRowsOptions {
@@ -14,11 +14,6 @@ export interface LiveRowsOptions {
   /** Sequences that go through the model at once. */
   readonly chunk: number;
   readonly onCompile?: (done: number, total: number) => void;
-}
-
-/** A model reads, and no row is of a kind that is wanted. */
-export class NoRowsError extends TensorError {
-  override name = "NoRowsError";
 }
 
 /** Chunks in a row without a row that is wanted, after which there will be none. */

@@ -1,7 +1,8 @@
 import { makeWords, StrokeTokenizer, Transformer, tokenFilter, WordDataset } from "@cursive/cursive-model";
 import { openDevice, type Tensor } from "@cursive/tensor";
 import { expect, it } from "vitest";
-import { LiveRows, NoRowsError } from "./live_rows.ts";
+import { LiveRows } from "./live_rows.ts";
+import { NoRowsError } from "./no_rows_error.ts";
 
 const tokenizer = new StrokeTokenizer({ bins: "polar-73" });
 const words = makeWords({ count: 40, characters: "abc", letters: [1, 2] });
