@@ -58,8 +58,12 @@ export {
 } from "./data/activation_shards.ts";
 export { ArrayStream, type ArrayStreamOptions } from "./data/array_stream.ts";
 export { LiveRows, type LiveRowsOptions } from "./data/live_rows.ts";
+export { LiveSites, type LiveSitesOptions } from "./data/live_sites.ts";
 export { MixingBuffer, type MixingBufferOptions, type RowStorage } from "./data/mixing_buffer.ts";
 export { NoRowsError } from "./data/no_rows_error.ts";
+export { type ResumableStream, SiteStreams } from "./data/site_streams.ts";
+export { type SiteRows, SiteTee } from "./data/site_tee.ts";
+export type { ActivationBatch, ActivationStream, SiteBatch, StreamBatch } from "./data/stream_batch.ts";
 export { ColumnMoments } from "./evaluation/column_moments.ts";
 export {
   type Evaluable,
@@ -117,4 +121,4 @@ export type { SaeMember, SaeTrainOptions } from "./train/options.ts";
 export { type Candidates, type ResampleOptions, resampleLatents } from "./train/resample.ts";
 export { SaeAdam } from "./train/sae_adam.ts";
 export { type RateSchedule, rateFactor, warmupFactor } from "./train/schedule.ts";
-export { type ActivationBatch, type ActivationStream, type MemberReport, type SaeStepReport, SaeTrainer } from "./train/trainer.ts";
+export { type MemberReport, type SaeStepReport, SaeTrainer } from "./train/trainer.ts";

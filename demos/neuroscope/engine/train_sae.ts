@@ -106,7 +106,7 @@ export class SaeSession implements TrainSession {
   look({ feature }: { readonly feature?: number }): Promise<SaeLook> {
     const { activity } = this.#trainer.members[0]!;
     const deadAfter = this.config.plan.train.deadAfterRows ?? 1_000_000;
-    return this.#parts.probe.look(this.#parts.sae, { scale: this.#trainer.scale, activity, deadAfter, feature });
+    return this.#parts.probe.look(this.#parts.sae, { scale: this.#trainer.scaleOf("sae"), activity, deadAfter, feature });
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {

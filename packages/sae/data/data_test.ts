@@ -1,13 +1,15 @@
-import { type Device, type HostTensor, openDevice, tensor } from "@cursive/tensor";
+import { type Device, type HostTensor, openDevice, Tensor, tensor } from "@cursive/tensor";
 import { runs } from "@cursive/tensor/testing";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readSnapshot, type Snapshot, writeSnapshot } from "../snapshot.ts";
+import { type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "../snapshot.ts";
 import { type ActivationRows, keptRows } from "./activation_rows.ts";
 import { ActivationShardWriter, readShardIndex, SHARD_INDEX, type ShardFiles, ShardSource } from "./activation_shards.ts";
 import { ArrayStream } from "./array_stream.ts";
 import { MixingBuffer } from "./mixing_buffer.ts";
 import { NoRowsError } from "./no_rows_error.ts";
+import { SiteStreams } from "./site_streams.ts";
+import { type SiteRows, SiteTee } from "./site_tee.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -143,6 +145,77 @@ describe("MixingBuffer", () => {
     );
     expect(() => keptRows({ rows: numbered(0, 3), mask: [1, 0] })).toThrow("Expected a mask of 3 flags, one a row, but found 2");
     expect(keptRows({ rows: numbered(0, 3), mask: [0, 0, 0] })).toBeUndefined();
+  });
+});
+
+/** Two sites of other widths at the places of {@link Pieces}. */
+class TwoSites implements AsyncIterator<SiteRows> {
+  readonly #pieces: Pieces;
+  asked = 0;
+  constructor(...about: ConstructorParameters<typeof Pieces>) {
+    this.#pieces = new Pieces(...about);
+  }
+  async next(): Promise<IteratorResult<SiteRows>> {
+    this.asked++;
+    const { value, done } = await this.#pieces.next();
+    if (done) return { done, value: undefined };
+    const { rows, ...mask } = value;
+    const narrow = rows instanceof Tensor ? rows.narrow(1, { start: 0, length: 1 }) : rows.data.filter((_, i) => i % width === 0);
+    return { done: false, value: { rows: { wide: rows, narrow: narrow instanceof Tensor ? narrow : { ...rows, shape: [narrow.length, 1], data: narrow } }, ...mask } }; // biome-ignore format: a record
+  }
+  state(): Snapshot {
+    return this.#pieces.state();
+  }
+  restore(state: Snapshot): void {
+    this.#pieces.restore(state);
+  }
+}
+
+describe("SiteTee and SiteStreams", () => {
+  const sites = ["wide", "narrow"];
+  const pair = (source: TwoSites, options: ConstructorParameters<typeof MixingBuffer>[1]): SiteStreams<Tensor> => {
+    const tee = new SiteTee(source);
+    return new SiteStreams(Object.fromEntries(sites.map((site) => [site, new MixingBuffer(tee.of(site), options)])));
+  };
+  const numbers = async (stream: SiteStreams<Tensor>, batches = Number.POSITIVE_INFINITY): Promise<number[][][]> => {
+    const found: number[][][] = [];
+    while (found.length < batches) {
+      const { value, done } = await stream.next();
+      if (done) break;
+      found.push(await Promise.all(sites.map(async (site) => Array.from(await value[site]!.data()))));
+    }
+    return found;
+  };
+
+  it("give every site the batches that it would get alone, from one pass, and go on from their state exactly", async () => {
+    await fc.assert(
+      fc.asyncProperty(streams, fc.nat(9), async ({ sizes, batchRows, factor, servedShare, seed, modulus }, before) => {
+        const options = { batchRows, bufferRows: batchRows * factor, servedShare, seed };
+        const keep = (row: number): boolean => row % modulus === 0;
+        const alone = await numbersOf(new MixingBuffer(new Pieces(sizes, keep), options));
+        const source = new TwoSites(sizes, keep);
+        const first = pair(source, options);
+        const head = await numbers(first, before);
+        const second = pair(new TwoSites(sizes, keep), options);
+        await second.restore(readSnapshot(writeSnapshot(await first.state())));
+        const all = [...head, ...(await numbers(second))];
+        expect(all.map(([wide]) => wide!.filter((_, i) => i % width === 0))).toEqual(alone);
+        expect(all.map(([, narrow]) => narrow)).toEqual(alone);
+        await numbers(first);
+        expect(source.asked).toBeLessThanOrEqual(sizes.length + sites.length); // once a piece, and each site finds the end
+      }),
+      runs(25),
+    );
+  });
+
+  it("say so where one site is read further than the others, and where a site has no rows", async () => {
+    const tee = new SiteTee(new TwoSites([4, 4]));
+    const [wide] = sites.map((site) => tee.of(site)) as (AsyncIterator<ActivationRows> & Resumable)[];
+    await wide!.next();
+    expect(() => wide!.state()).toThrow("Expected all sites to be read equally far but found 1 pieces that wait for 'narrow'");
+    await expect(new SiteTee(new TwoSites([4])).of("deep").next()).rejects.toThrow(
+      "Expected rows of wide, narrow to be asked for but found 'deep'",
+    );
   });
 });
 

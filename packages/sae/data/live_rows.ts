@@ -1,26 +1,16 @@
-import { type ActivationChunk, activations, type StreamPlace, type Transformer, type WordDataset } from "@cursive/cursive-model";
+import type { Transformer } from "@cursive/cursive-model";
+import type { Tensor } from "@cursive/tensor";
 import type { Resumable, Snapshot } from "../snapshot.ts";
-import type { ActivationRows } from "./activation_rows.ts";
-import { NoRowsError } from "./no_rows_error.ts";
+import { LiveSites, type LiveSitesOptions } from "./live_sites.ts";
 
 /** What {@link LiveRows} reads. */
-export interface LiveRowsOptions {
-  readonly dataset: WordDataset;
+export interface LiveRowsOptions extends Omit<LiveSitesOptions, "sites"> {
   /** TransformerLens' name. */
   readonly site: string;
-  readonly split: "train" | "test";
-  /** 1 for each token id whose rows are wanted. */
-  readonly keep: ArrayLike<number>;
-  /** Sequences that go through the model at once. */
-  readonly chunk: number;
-  readonly onCompile?: (done: number, total: number) => void;
 }
 
-/** Chunks in a row without a row that is wanted, after which there will be none. */
-const PATIENCE = 100;
-
 /**
- * Rows out of a model as it reads, without end. Going on from a state gives the rows that would have come.
+ * Rows of one site out of a model as it reads, without end: {@link LiveSites} for one.
  *
  * @example
  * ```ts
@@ -28,15 +18,13 @@ const PATIENCE = 100;
  * const buffer = new MixingBuffer(rows, { batchRows: 2048, bufferRows: 40 * 2048 });
  * ```
  */
-export class LiveRows implements AsyncIterableIterator<ActivationRows>, Resumable {
-  readonly #model: Transformer;
-  readonly #options: LiveRowsOptions;
-  #stream: AsyncGenerator<ActivationChunk, void, undefined> | undefined;
-  #place: StreamPlace = { batch: 0, sequence: 0 };
+export class LiveRows implements AsyncIterableIterator<{ readonly rows: Tensor }>, Resumable {
+  readonly #sites: LiveSites;
+  readonly #site: string;
 
-  constructor(model: Transformer, options: LiveRowsOptions) {
-    this.#model = model;
-    this.#options = options;
+  constructor(model: Transformer, { site, ...options }: LiveRowsOptions) {
+    this.#sites = new LiveSites(model, { ...options, sites: [site] });
+    this.#site = site;
   }
 
   [Symbol.asyncIterator](): this {
@@ -44,24 +32,16 @@ export class LiveRows implements AsyncIterableIterator<ActivationRows>, Resumabl
   }
 
   /** The rows of the next chunk that has any. @throws NoRowsError where none are to be expected. */
-  async next(): Promise<IteratorResult<ActivationRows>> {
-    const { dataset, site, split, keep, chunk, onCompile } = this.#options;
-    this.#stream ??= activations(this.#model, dataset, { sites: site, split, keep, chunk, from: this.#place, onCompile });
-    for (let tries = 0; tries < PATIENCE; tries++) {
-      const { value } = await this.#stream.next();
-      if (!value) return { done: true, value: undefined };
-      this.#place = value.next;
-      if (value.kept.length > 0) return { done: false, value: { rows: value.rows(site) } };
-    }
-    throw new NoRowsError(`Expected tokens that are kept but found none in ${PATIENCE * chunk} sequences`);
+  async next(): Promise<IteratorResult<{ readonly rows: Tensor }>> {
+    const { value, done } = await this.#sites.next();
+    return done ? { done, value: undefined } : { done: false, value: { rows: value.rows[this.#site]! } };
   }
 
   state(): Snapshot {
-    return { values: { ...this.#place }, tensors: new Map() };
+    return this.#sites.state();
   }
 
-  restore({ values }: Snapshot): void {
-    this.#place = { batch: Number(values.batch), sequence: Number(values.sequence) };
-    this.#stream = undefined;
+  restore(state: Snapshot): void {
+    this.#sites.restore(state);
   }
 }

@@ -2,6 +2,7 @@ import { makeWords, StrokeTokenizer, Transformer, tokenFilter, WordDataset } fro
 import { openDevice, type Tensor } from "@cursive/tensor";
 import { expect, it } from "vitest";
 import { LiveRows } from "./live_rows.ts";
+import { LiveSites } from "./live_sites.ts";
 import { NoRowsError } from "./no_rows_error.ts";
 
 const tokenizer = new StrokeTokenizer({ bins: "polar-73" });
@@ -29,5 +30,12 @@ it("gives the rows that are kept, goes on from a state with those that would hav
   const resumed = of(tokenFilter(tokenizer));
   resumed.restore(state);
   expect([await next(resumed), await next(resumed)]).toEqual(wanted);
+  const both = new LiveSites(model, {
+    ...{ dataset, sites: ["blocks.0.hook_mlp_out", "blocks.0.mlp.hook_post"] },
+    ...{ split: "train", keep: tokenFilter(tokenizer), chunk: 20 },
+  });
+  const { rows } = (await both.next()).value as { rows: Record<string, Tensor> };
+  expect(Array.from(await rows["blocks.0.hook_mlp_out"]!.data())).toEqual(first[0]);
+  expect(rows["blocks.0.mlp.hook_post"]!.shape).toEqual([first[0]!.length / 8, 32]);
   await expect(of(new Uint8Array(tokenizer.vocabSize)).next()).rejects.toThrow(NoRowsError);
 });

@@ -16,10 +16,10 @@ export function describeTraining(
   return [...members.flatMap((member) => describeMember(member, batchRows)), ...describeOptions(options, { batchRows, hasPenalty })];
 }
 
-function describeMember({ name, sae, optimizer }: TrainedMember, batchRows: number): string[] {
+function describeMember({ name, site, sae, optimizer }: TrainedMember, batchRows: number): string[] {
   const { dIn, dSae, decoderConstraint, applyBDecToInput, init, decoderInitNorm, seed } = sae.config;
   const { k } = sae.config as { readonly k?: number };
-  const head = `${name}: ${sae.architecture}, ${dIn} → ${dSae}${k === undefined ? "" : `, k ${k}`}, ${count(sae.parameterCount())} parameters`;
+  const head = `${name}: ${site === undefined ? "" : `at ${site}, `}${sae.architecture}, ${dIn} → ${dSae}${k === undefined ? "" : `, k ${k}`}, ${count(sae.parameterCount())} parameters`;
   const lines = [
     `start: seed ${seed}, ${init} weights, decoder rows of norm ${decoderInitNorm}; ${applyBDecToInput ? "b_dec is taken off the input" : "b_dec is not taken off the input"}`,
     `decoder: ${decoderConstraint === "unit-norm" ? "rows of norm 1 (gradient projected, step, rows scaled back)" : "free"}`,

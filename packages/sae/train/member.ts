@@ -28,14 +28,16 @@ export interface MemberInput {
 /** An autoencoder in training: its optimizer, and which of its latents fire. */
 export class TrainedMember {
   readonly name: string;
+  readonly site: string | undefined;
   readonly sae: SparseAutoencoder;
   readonly optimizer: SaeAdam;
   readonly activity: LatentActivity;
   readonly #options: ResolvedOptions;
 
-  constructor({ name, sae, lr }: SaeMember, options: ResolvedOptions) {
+  constructor({ name, site, sae, lr }: SaeMember, options: ResolvedOptions) {
     const { betas, eps, maxGradNorm } = options;
     this.name = name;
+    this.site = site;
     this.sae = sae;
     this.#options = options;
     this.optimizer = new SaeAdam(sae, { lr: lr ?? options.lr, betas, eps, maxGradNorm });

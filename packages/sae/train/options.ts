@@ -42,6 +42,8 @@ export interface SaeMember {
   /** Named in reports and states. */
   readonly name: string;
   readonly sae: SparseAutoencoder;
+  /** Whose activations it takes, of a stream that has several sites by name: for all members or for none. */
+  readonly site?: string;
   /** Instead of the trainer's. */
   readonly lr?: number;
 }

@@ -10,23 +10,18 @@ import {
   type StateDict,
   Tensor,
   TensorError,
-  tensor,
 } from "@cursive/tensor";
+import { iteratorOf } from "../data/activation_rows.ts";
+import type { ActivationBatch, ActivationStream, StreamBatch } from "../data/stream_batch.ts";
 import type { SparseAutoencoder } from "../sae.ts";
 import { isResumable, joinSnapshots, partOf, type Snapshot } from "../snapshot.ts";
-import { geometricMedian, meanNorm, meanRow } from "./center.ts";
 import { describeTraining } from "./describe.ts";
 import { foldScale } from "./fold.ts";
 import { type MemberStep, TrainedMember } from "./member.ts";
 import { type ResolvedOptions, resolveOptions, type SaeMember, type SaeTrainOptions } from "./options.ts";
 import { type Candidates, resampleLatents } from "./resample.ts";
 import { rateFactor, warmupFactor } from "./schedule.ts";
-
-/** A batch of activations `[B, D]`: on the GPU, or host values. */
-export type ActivationBatch = Tensor | HostTensor;
-
-/** Where batches come from. If it has `state()` and `restore()`, the trainer's state holds the stream's too, and resuming is exact. */
-export type ActivationStream = AsyncIterable<ActivationBatch> | AsyncIterator<ActivationBatch>;
+import { checkMembers, sitesOf, type TrainedSite, totalVariance } from "./trained_site.ts";
 
 /** What one step did to one autoencoder. */
 export interface MemberReport {
@@ -63,8 +58,8 @@ export interface SaeStepReport {
 
 /** A type and no interface: only such are records that a captured step may return. */
 type StepResult = {
-  /** Mean over rows of ‖x − x̄‖². */
-  readonly variance: Tensor;
+  /** Mean over rows of ‖x − x̄‖² at each site. */
+  readonly variances: readonly Tensor[];
   readonly members: readonly MemberStep[];
 };
 
@@ -75,14 +70,14 @@ interface Waiting {
   readonly resampled: ReadonlyMap<string, number>;
 }
 
-type Step = CapturedStep<[x: ActivationBatch, sparsityScale: HostTensor], StepResult>;
+type Step = CapturedStep<[sparsityScale: HostTensor, ...activations: ActivationBatch[]], StepResult>;
 
 /** Steps between two looks at whether any latent is dead, after which the step has, or has not, losses for dead latents. */
 const LOOK_FOR_DEAD = 50;
 
 /**
- * Trains one or several autoencoders (a grid of coefficients, k, seeds) on one stream of activations, all in one captured step. It never
- * sees the model that the activations come from.
+ * Trains one or several autoencoders (a grid of coefficients, k, seeds, at one site or at several) on one stream of activations, all in one
+ * captured step. It never sees the model that the activations come from.
  *
  * @example
  * ```ts
@@ -97,18 +92,17 @@ export class SaeTrainer {
   readonly members: readonly TrainedMember[];
   readonly #options: ResolvedOptions;
   readonly #device: Device;
-  readonly #stream: AsyncIterator<ActivationBatch>;
+  readonly #stream: AsyncIterator<StreamBatch>;
+  readonly #sites: readonly TrainedSite[];
   readonly #steps: { readonly [withDead in "true" | "false"]: Step };
   #rateFactor = 1;
   #sparsityFactor = 1;
-  /** `[]`: what activations are multiplied with. */
-  readonly #scaleTensor: Tensor;
-  #scale: number | undefined;
+  #isInitialized = false;
   #step = 0;
   #rows = 0;
   #withDead = false;
 
-  /** @throws TensorError for members of one name or of different widths. */
+  /** @throws TensorError for members of one name, or of different widths at one site, or of which only some have a site. */
   constructor(saes: SparseAutoencoder | readonly SaeMember[], options: SaeTrainOptions & { readonly stream: ActivationStream }) {
     const { stream, ...rest } = options;
     const members = Array.isArray(saes) ? (saes as readonly SaeMember[]) : [{ name: "sae", sae: saes as SparseAutoencoder }];
@@ -116,11 +110,14 @@ export class SaeTrainer {
     this.#options = resolveOptions(rest);
     this.members = members.map((member) => new TrainedMember(member, this.#options));
     this.#device = members[0]!.sae.W_dec.device;
-    this.#stream = Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : stream;
-    this.#scaleTensor = tensor(1, { device: this.#device });
+    this.#stream = iteratorOf(stream);
+    this.#sites = sitesOf(this.members, { ...this.#options, device: this.#device });
     const { onCompile } = this.#options;
     const captured = (withDead: boolean): Step =>
-      capture((x: Tensor, sparsityScale: Tensor) => this.#trainStep(x, { sparsityScale, withDead }), { device: this.#device, onCompile });
+      capture((sparsityScale: Tensor, ...activations: Tensor[]) => this.#trainStep(activations, { sparsityScale, withDead }), {
+        device: this.#device,
+        onCompile,
+      });
     this.#steps = { true: captured(true), false: captured(false) };
   }
 
@@ -129,9 +126,9 @@ export class SaeTrainer {
     return this.#step;
   }
 
-  /** What activations are multiplied with before training; 1 before the first step. */
-  get scale(): number {
-    return this.#scale ?? 1;
+  /** What a member's activations are multiplied with before training; 1 before the first step. @throws TensorError for an unknown name. */
+  scaleOf(name: string): number {
+    return this.#siteOf(this.#member(name)).scale;
   }
 
   /** What a person multiplies the schedule's rate with, as the run goes; 1 changes nothing. The next step takes it. */
@@ -181,30 +178,30 @@ export class SaeTrainer {
       if (!batch) break;
       const { result, report } = await this.#take(batch);
       if (waiting) yield await finish(waiting);
-      waiting = { result, report, batchRows: batch.shape[0]!, resampled };
+      waiting = { result, report, batchRows: batch[0]!.shape[0]!, resampled };
     }
     if (waiting) yield await finish(waiting);
   }
 
   /** Compiles and plans a step on batches of so many rows without taking it. */
   async prepare({ batchRows }: { readonly batchRows: number }): Promise<PlanCost> {
-    const { dIn } = this.members[0]!.sae.config;
-    const batch: HostTensor = { shape: [batchRows, dIn], dtype: "f32", data: new Float32Array(batchRows * dIn) };
-    return this.#steps[`${this.#withDead}`].prepare(batch, scalar(1));
+    const batch = this.#sites.map(
+      ({ dIn }): HostTensor => ({ shape: [batchRows, dIn], dtype: "f32", data: new Float32Array(batchRows * dIn) }),
+    );
+    return this.#steps[`${this.#withDead}`].prepare(scalar(1), ...batch);
   }
 
   /** A member's weights for activations as they are, the scale folded in. @throws TensorError for an unknown name. */
   async foldedState(name: string): Promise<StateDict> {
-    const member = this.members.find((m) => m.name === name);
-    if (!member) throw new TensorError(`Expected one of ${this.members.map((m) => m.name).join(", ")} but found '${name}'`);
-    return foldScale(await member.sae.stateDict(), this.scale);
+    return foldScale(await this.#member(name).sae.stateDict(), this.scaleOf(name));
   }
 
   /** Reads everything back that {@link restore} needs: weights, moments, counters, scale, and the stream if it can. Between runs only. */
   async state(): Promise<Snapshot> {
     const own: Snapshot = {
       values: {
-        ...{ step: this.#step, rows: this.#rows, scale: this.#scale ?? null, withDead: this.#withDead },
+        ...{ step: this.#step, rows: this.#rows, withDead: this.#withDead },
+        scales: this.#isInitialized ? this.#sites.map(({ scale }) => scale) : null,
         ...{ rateFactor: this.#rateFactor, sparsityFactor: this.#sparsityFactor },
       },
       tensors: new Map(),
@@ -219,6 +216,9 @@ export class SaeTrainer {
   /** Goes back to a state, so that training goes on bit for bit as it would have. @throws TensorError if it belongs to other members or another stream. */
   async restore(state: Snapshot): Promise<void> {
     const { values } = partOf(state, "trainer");
+    const scales = values.scales as readonly number[] | null;
+    if (scales && scales.length !== this.#sites.length)
+      throw new TensorError(`Expected the state of ${this.#sites.length} sites but found that of ${scales.length}`);
     const members = partOf(state, "members");
     const parts = this.members.map((member) => [member, partOf(members, member.name)] as const);
     if ("stream" in state.values) {
@@ -231,8 +231,8 @@ export class SaeTrainer {
     this.#withDead = Boolean(values.withDead);
     this.rateFactor = Number(values.rateFactor ?? 1);
     this.sparsityFactor = Number(values.sparsityFactor ?? 1);
-    this.#scale = values.scale === null ? undefined : Number(values.scale);
-    this.#scaleTensor.fill(this.scale);
+    this.#isInitialized = scales !== null;
+    for (const [i, site] of this.#sites.entries()) site.scale = scales?.[i] ?? 1;
   }
 
   /** Frees the memory of the captured steps; the autoencoders stay. */
@@ -241,32 +241,42 @@ export class SaeTrainer {
   }
 
   /** The step as captured: all members, one after another. */
-  #trainStep(x: Tensor, input: { sparsityScale: Tensor; withDead: boolean }): StepResult {
-    const scaled = this.#scaled(x);
-    const variance = noGrad(() => scaled.var({ axis: 0, correction: 0 }).sum());
-    return { variance, members: this.members.map((member) => member.step(scaled, input)) };
+  #trainStep(activations: readonly Tensor[], input: { sparsityScale: Tensor; withDead: boolean }): StepResult {
+    const scaled = new Map(this.#sites.map((site, i) => [site, site.scaled(activations[i]!)]));
+    return {
+      variances: [...scaled.values()].map(totalVariance),
+      members: this.members.map((member) => member.step(scaled.get(this.#siteOf(member))!, input)),
+    };
   }
 
-  #scaled(x: Tensor): Tensor {
-    return this.#options.activationScale === "none" ? x : x.mul(this.#scaleTensor);
+  #member(name: string): TrainedMember {
+    const member = this.members.find((m) => m.name === name);
+    if (!member) throw new TensorError(`Expected one of ${this.members.map((m) => m.name).join(", ")} but found '${name}'`);
+    return member;
+  }
+
+  #siteOf(member: TrainedMember): TrainedSite {
+    return this.#sites.find(({ members }) => members.includes(member))!;
   }
 
   /** Submits a step; its results are read later. */
-  async #take(batch: ActivationBatch): Promise<Pick<Waiting, "result" | "report">> {
+  async #take(batch: readonly ActivationBatch[]): Promise<Pick<Waiting, "result" | "report">> {
     const { totalSteps, schedule, sparsityWarmupSteps } = this.#options;
     const factor = rateFactor(this.#step, totalSteps, schedule) * this.#rateFactor;
     for (const { optimizer } of this.members) optimizer.lr = optimizer.initialLr * factor;
     const sparsityScale = warmupFactor(this.#step, sparsityWarmupSteps) * this.#sparsityFactor;
-    const result = await this.#steps[`${this.#withDead}`](batch, scalar(sparsityScale));
+    const result = await this.#steps[`${this.#withDead}`](scalar(sparsityScale), ...batch);
     this.#step++;
-    this.#rows += batch.shape[0]!;
+    this.#rows += batch[0]!.shape[0]!;
     return { result, report: { step: this.#step, rows: this.#rows, lr: this.members[0]!.optimizer.lr, sparsityScale } };
   }
 
   async #read({ result, batchRows, resampled }: Waiting): Promise<MemberReport[]> {
-    const variance = await result.variance.item();
+    const variances = new Map<TrainedSite, number>();
+    for (const [i, site] of this.#sites.entries()) variances.set(site, await result.variances[i]!.item());
     const reports: MemberReport[] = [];
-    for (const [i, { name }] of this.members.entries()) {
+    for (const [i, member] of this.members.entries()) {
+      const { name } = member;
       const { loss, losses, fired, dead, gradNorm } = result.members[i]!;
       const values: Record<string, number> = {};
       for (const [term, value] of Object.entries(losses)) values[term] = await value.item();
@@ -275,7 +285,7 @@ export class SaeTrainer {
         loss: await loss.item(),
         losses: values,
         l0: (await fired.item()) / batchRows,
-        fve: 1 - values.l2! / variance,
+        fve: 1 - values.l2! / variances.get(this.#siteOf(member))!,
         dead: await dead.item(),
         ...(gradNorm && { gradNorm: await gradNorm.item() }),
         ...(resampled.has(name) && { resampled: resampled.get(name)! }),
@@ -284,44 +294,40 @@ export class SaeTrainer {
     return reports;
   }
 
-  async #next(): Promise<ActivationBatch | undefined> {
+  /** The next batch, a part for each site. */
+  async #next(): Promise<readonly ActivationBatch[] | undefined> {
     const { value, done } = await this.#stream.next();
     if (done) return undefined;
-    const batch = value as ActivationBatch;
-    const { dIn } = this.members[0]!.sae.config;
-    if (batch.shape.length !== 2 || batch.shape[1] !== dIn)
-      throw new TensorError(`Expected batches [B, ${dIn}] from the stream but found [${batch.shape.join(", ")}]`);
-    return batch;
+    const parts = this.#sites.map((site) => site.of(value as StreamBatch));
+    const uneven = parts.find(({ shape }) => shape[0] !== parts[0]!.shape[0]);
+    if (uneven)
+      throw new TensorError(`Expected batches of as many rows at every site but found ${parts[0]!.shape[0]} and ${uneven.shape[0]}`);
+    return parts;
   }
 
   /** Scale and b_dec from the head of the stream, before the first step. */
   async #initialize(): Promise<void> {
     const { activationScale, bDecInit } = this.#options;
-    if (this.#scale !== undefined) return;
-    this.#scale = 1;
+    if (this.#isInitialized) return;
+    this.#isInitialized = true;
     if (activationScale === "none" && bDecInit === "zero") return;
-    const { dIn } = this.members[0]!.sae.config;
-    const rows = await this.#draw(this.#options.initRows);
-    if (activationScale === "sqrt-width") this.#scale = Math.fround(Math.sqrt(dIn) / meanNorm(rows, dIn));
-    this.#scaleTensor.fill(this.#scale);
-    if (bDecInit === "zero") return;
-    const center = bDecInit === "mean" ? meanRow(rows, dIn) : geometricMedian(rows, dIn);
-    const data = Float32Array.from(center, (v) => v * this.#scale!);
-    for (const { sae } of this.members) sae.b_dec.load({ shape: [dIn], dtype: "f32", data });
+    const drawn = await this.#draw(this.#options.initRows);
+    for (const [i, site] of this.#sites.entries()) site.initialize(drawn[i]!);
   }
 
-  /** The next batches of the stream in main memory: `count` rows or a little more, by default 8 batches. */
-  async #draw(count: number | undefined): Promise<Float32Array> {
-    const parts: Float32Array[] = [];
+  /** The next batches of the stream in main memory, each site's: `count` rows or a little more, by default 8 batches. */
+  async #draw(count: number | undefined): Promise<Float32Array[]> {
+    const parts: Float32Array[][] = this.#sites.map(() => []);
     let rows = 0;
     for (let i = 0; count === undefined ? i < 8 : rows < count; i++) {
       const batch = await this.#next();
       if (!batch) break;
-      parts.push(batch instanceof Tensor ? ((await batch.data()) as Float32Array) : (batch.data as Float32Array));
-      rows += batch.shape[0]!;
+      for (const [site, part] of batch.entries())
+        parts[site]!.push(part instanceof Tensor ? ((await part.data()) as Float32Array) : (part.data as Float32Array));
+      rows += batch[0]!.shape[0]!;
     }
     if (rows === 0) throw new TensorError("Expected rows to start from but found a stream that has ended");
-    return concatenate(parts);
+    return parts.map(concatenate);
   }
 
   async #anyDead(): Promise<boolean> {
@@ -336,16 +342,17 @@ export class SaeTrainer {
     const counts = new Map<string, number>();
     const { resample, deadAfterRows, seed } = this.#options;
     if (!resample?.atSteps.includes(this.#step)) return counts;
-    const { dIn } = this.members[0]!.sae.config;
     const drawn = await this.#draw(resample.rows);
-    const rows = drawn.map((v) => Math.fround(v * this.scale));
-    for (const [i, member] of this.members.entries()) {
-      const dead = await member.activity.dead(resample.afterRows ?? deadAfterRows).data();
-      const candidates: Candidates = { rows, losses: await this.#lossesOf(member.sae, rows, dIn) };
-      const rng = createRng(seed, "resample", this.#step, i);
-      const changed = await resampleLatents(member.sae, { dead, candidates, rng, encoderScale: resample.encoderScale });
-      if (changed > 0) member.revive(firstFlags(dead, changed));
-      counts.set(member.name, changed);
+    for (const [s, { dIn, scale, members }] of this.#sites.entries()) {
+      const rows = drawn[s]!.map((v) => Math.fround(v * scale));
+      for (const [i, member] of members.entries()) {
+        const dead = await member.activity.dead(resample.afterRows ?? deadAfterRows).data();
+        const candidates: Candidates = { rows, losses: await this.#lossesOf(member.sae, rows, dIn) };
+        const rng = createRng(seed, "resample", this.#step, i); // by its place at its site: what it would draw with that site alone
+        const changed = await resampleLatents(member.sae, { dead, candidates, rng, encoderScale: resample.encoderScale });
+        if (changed > 0) member.revive(firstFlags(dead, changed));
+        counts.set(member.name, changed);
+      }
     }
     return counts;
   }
@@ -389,17 +396,4 @@ function concatenate(parts: readonly Float32Array[]): Float32Array {
 function firstFlags(flags: ArrayLike<number>, count: number): Uint8Array {
   let left = count;
   return Uint8Array.from(flags, (flag) => (flag && left-- > 0 ? 1 : 0));
-}
-
-function checkMembers(members: readonly SaeMember[]): void {
-  const [first] = members;
-  if (!first) throw new TensorError("Expected at least one autoencoder to train but found none");
-  const names = new Set<string>();
-  for (const { name, sae } of members) {
-    if (names.has(name) || name.includes("/") || name === "")
-      throw new TensorError(`Expected names that differ, are not empty and have no slash but found '${name}'`);
-    names.add(name);
-    if (sae.config.dIn !== first.sae.config.dIn)
-      throw new TensorError(`Expected members of one width but found dIn ${first.sae.config.dIn} and ${sae.config.dIn}`);
-  }
 }

@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSae, type SaeConfig } from "../create_sae.ts";
 import { ArrayStream } from "../data/array_stream.ts";
 import { MixingBuffer } from "../data/mixing_buffer.ts";
+import { SiteStreams } from "../data/site_streams.ts";
+import type { ActivationStream, SiteBatch } from "../data/stream_batch.ts";
 import type { SparseAutoencoder } from "../sae.ts";
 import { partOf, readSnapshot, type Snapshot, writeSnapshot } from "../snapshot.ts";
 import { sparseDictionary } from "../testing/sparse_dictionary.ts";
 import type { SaeTrainOptions } from "./options.ts";
 import { SaeAdam } from "./sae_adam.ts";
-import { type ActivationStream, type SaeStepReport, SaeTrainer } from "./trainer.ts";
+import { type SaeStepReport, SaeTrainer } from "./trainer.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -151,6 +153,50 @@ describe("SaeTrainer", () => {
     }
   });
 
+  it("trains at several sites to the very bits of each by itself, whatever their widths, and goes on from its state", async () => {
+    const widths = { narrow: 6, wide: sizes.dIn };
+    const source = (site: keyof typeof widths): ArrayStream => {
+      const data = Float32Array.from(seededValues(3, [400, widths[site]]).data, (v) => v + 0.5);
+      return new ArrayStream({ shape: [400, widths[site]], dtype: "f32", data }, { groupsPerBatch: 48, seed: 2 });
+    };
+    const options: SaeTrainOptions = {
+      ...{ totalSteps: 8, lr: 1e-2, activationScale: "sqrt-width", bDecInit: "mean", deadAfterRows: 40 },
+      resample: { atSteps: [3], rows: 100 },
+    };
+    const member = (site: keyof typeof widths, seed: number): { name: string; sae: SparseAutoencoder } => ({
+      name: `${site}-${seed}`,
+      sae: createSae({ architecture: "topk", dIn: widths[site], dSae: 40, k: 2, seed }),
+    });
+    const places = [["wide", 1], ["narrow", 1], ["wide", 2]] as const; // biome-ignore format: a list
+    const several = (): SaeTrainer =>
+      new SaeTrainer(
+        places.map(([site, seed]) => ({ ...member(site, seed), site })),
+        { ...options, stream: new SiteStreams({ narrow: source("narrow"), wide: source("wide") }) },
+      );
+    const together = several();
+    const reports = await runTo(together, 8);
+    for (const site of ["wide", "narrow"] as const) {
+      const own = places.filter(([name]) => name === site).map(([, seed]) => member(site, seed));
+      const alone = new SaeTrainer(own, { ...options, stream: source(site) });
+      const wanted = await runTo(alone, 8);
+      for (const trained of alone.members) {
+        const at = together.members.findIndex(({ name }) => name === trained.name);
+        const reportOf = (all: SaeStepReport[]): object[] => all.map(({ members }) => members.find(({ name }) => name === trained.name)!);
+        expect(reportOf(reports)).toEqual(reportOf(wanted));
+        expect(bits(await together.members[at]!.state())).toEqual(bits(await trained.state()));
+        expect(together.scaleOf(trained.name)).toBe(alone.scaleOf(trained.name));
+      }
+    }
+    expect(reports[3]!.members.some(({ resampled }) => resampled! > 0)).toBe(true);
+    const first = several();
+    await runTo(first, 5);
+    const second = several();
+    await second.restore(readSnapshot(writeSnapshot(await first.state())));
+    await runTo(second, 8);
+    expect(bits(await second.state())).toEqual(bits(await together.state()));
+    expect((await second.state()).values).toEqual((await together.state()).values);
+  });
+
   it.each(variants)("goes on from its state bit for bit, buffer and counters included: $architecture", async (variant) => {
     const dictionary = sparseDictionary({ count: 24, width: sizes.dIn, active: 2, seed: 5 });
     class Source {
@@ -262,11 +308,11 @@ describe("SaeTrainer", () => {
     const { value } = (await truth.batches(batchRows).next()) as { value: HostTensor };
     const data = value.data as Float32Array;
     const norms = Array.from({ length: batchRows }, (_, r) => Math.hypot(...data.subarray(16 * r, 16 * r + 16)));
-    expect(trainer.scale / (4 / (norms.reduce((a, b) => a + b, 0) / batchRows))).toBeCloseTo(1, 1);
-    for (const b of await sae.b_dec.data()) expect(Math.abs(b / trainer.scale - offset)).toBeLessThan(0.3);
+    expect(trainer.scaleOf("sae") / (4 / (norms.reduce((a, b) => a + b, 0) / batchRows))).toBeCloseTo(1, 1);
+    for (const b of await sae.b_dec.data()) expect(Math.abs(b / trainer.scaleOf("sae") - offset)).toBeLessThan(0.3);
 
     const raw = tensor(data, { shape: value.shape });
-    const scaled = raw.mul(trainer.scale);
+    const scaled = raw.mul(trainer.scaleOf("sae"));
     const [features, reconstruction] = [await sae.encode(scaled).data(), await sae.decode(sae.encode(scaled)).data()];
     const folded = make({ architecture: "jumprelu" });
     folded.loadStateDict(await trainer.foldedState("sae"));
@@ -275,7 +321,7 @@ describe("SaeTrainer", () => {
     expectClose(await folded.encode(raw).data(), Array.from(features), 1e-4 * size);
     expectClose(
       await folded.decode(folded.encode(raw)).data(),
-      Array.from(reconstruction, (v) => v / trainer.scale),
+      Array.from(reconstruction, (v) => v / trainer.scaleOf("sae")),
       1e-4 * size,
     );
   });
@@ -349,6 +395,29 @@ describe("SaeTrainer", () => {
       { name: "b", sae: other },
     ];
     expect(() => new SaeTrainer(mixed, { stream: rows(), totalSteps: 1 })).toThrow("Expected members of one width but found dIn 16 and 4");
+    const sited = (site: string | undefined): SaeTrainer =>
+      new SaeTrainer([{ name: "a", sae, ...(site !== undefined && { site }) }], {
+        ...{ totalSteps: 1, stream: new SiteStreams({ here: new ArrayStream(numbers, { groupsPerBatch: 8 }) }) },
+      });
+    await expect(runTo(sited("there"), 1)).rejects.toThrow("Expected batches of 'there' from the stream but found those of here");
+    await expect(runTo(sited(undefined), 1)).rejects.toThrow("found sites by name: say with each member's site which it takes");
+    const unnamed = new SaeTrainer([{ name: "a", sae, site: "here" }], { stream: rows(), totalSteps: 1 });
+    await expect(runTo(unnamed, 1)).rejects.toThrow("Expected batches of sites by name, 'here' among them, from the stream");
+    const some = [
+      { name: "a", sae },
+      { name: "b", sae, site: "here" },
+    ];
+    expect(() => new SaeTrainer(some, { stream: rows(), totalSteps: 1 })).toThrow("Expected a site for each member or for none");
+    const uneven = async function* (): AsyncGenerator<SiteBatch> {
+      yield { here: numbers, there: { ...numbers, shape: [39, 16], data: numbers.data.subarray(16) } };
+    };
+    const two = [
+      { name: "a", sae, site: "here" },
+      { name: "b", sae: make(variants[0]!), site: "there" },
+    ];
+    await expect(runTo(new SaeTrainer(two, { stream: uneven(), totalSteps: 1 }), 1)).rejects.toThrow(
+      "Expected batches of as many rows at every site but found 40 and 39",
+    );
     await expect(runTo(trainerOf(other), 1)).rejects.toThrow("Expected batches [B, 4] from the stream but found [96, 16]");
     await expect(trainerOf(sae).foldedState("other")).rejects.toThrow("Expected one of sae but found 'other'");
     expect(() => partOf({ values: {}, tensors: new Map() }, "trainer")).toThrow("Expected a state with 'trainer' but found nothing");
