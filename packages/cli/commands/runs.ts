@@ -114,7 +114,9 @@ async function showSae(run: RunEntry, flags: RunsFlags): Promise<void> {
   const lines = [
     `run       ${run.name}  ${run.path}`,
     `state     ${summary.state}, step ${summary.step} of ${config.steps}${summary.message ? `: ${summary.message}` : ""}`,
-    `hook      ${config.source.hook} of ${config.source.checkpoint ?? config.source.activations ?? "?"}`,
+    config.source.activations === null
+      ? `hook      ${config.source.hooks.join(", ")} of ${config.source.checkpoint ?? "?"}`
+      : `cache     ${config.source.activations}`,
     ...summary.members.map(
       ({ name, fve, l0, dead, latents }) =>
         `sae       ${name}  FVE ${decimals(fve)}, L0 ${l0?.toFixed(2) ?? ""}, ${dead ?? "?"} of ${latents ?? "?"} latents dead`,

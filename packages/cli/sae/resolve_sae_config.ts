@@ -47,7 +47,7 @@ function presetConfig(name: PresetName, totalSteps?: number): SaeRunConfig {
     preset: name,
     seed,
     steps: train.totalSteps,
-    source: { checkpoint: null, activations: null, hook: "blocks.0.hook_mlp_out", data: null },
+    source: { checkpoint: null, activations: null, hooks: ["blocks.0.hook_mlp_out"], data: null },
     sae: { ...noOptions, ...options, architecture, expansion: dSae / dIn, dSae: null, seed },
     grid: null,
     training: {
@@ -115,6 +115,11 @@ function inconsistencies({ sae, training, data, steps, source }: SaeRunConfig): 
   const { warmupSteps, decaySteps } = training;
   if (warmupSteps + decaySteps > steps)
     problems.push(`Expected training.warmupSteps and decaySteps within ${steps} steps but found ${warmupSteps} + ${decaySteps}`);
+  const { hooks, activations } = source;
+  const twice = hooks.find((hook, i) => hooks.indexOf(hook) !== i);
+  if (twice !== undefined) problems.push(`Expected source.hooks that differ but found ${twice} twice`);
+  if (hooks.length > 1 && activations !== null)
+    problems.push(`Expected one of source.hooks with cached activations, which are of one, but found ${hooks.join(", ")}`);
   const { batchRows, bufferRows, batchSequences, sequences, tokens } = data;
   if ((batchRows === null) === (batchSequences === null))
     problems.push(
@@ -129,7 +134,7 @@ function inconsistencies({ sae, training, data, steps, source }: SaeRunConfig): 
       problems.push(`Expected data.sequences of at least data.batchSequences, ${batchSequences}, but found ${sequences}`);
     if (tokenKinds.some((kind) => !tokens.includes(kind)))
       problems.push(`Expected data.tokens to be ${tokenKinds.join(",")} for whole sequences but found ${tokens.join(",")}`);
-    if (source.activations !== null)
+    if (activations !== null)
       problems.push(
         "Expected data.batchRows with cached activations but found data.batchSequences: whole sequences come from a model (--preset default mixes rows)",
       );

@@ -56,6 +56,13 @@ describe("resolveSaeConfig()", () => {
     ];
     for (const [values, message] of cases)
       expect(() => resolveSaeConfig("default", set(values as Record<string, unknown>))).toThrow(message);
+    const hooks = ["blocks.0.hook_mlp_out", "blocks.1.hook_mlp_out"];
+    expect(() => resolveSaeConfig("default", set({ "source.hooks": [hooks[0], hooks[0]] }))).toThrow(
+      "Expected source.hooks that differ but found blocks.0.hook_mlp_out twice",
+    );
+    expect(() => resolveSaeConfig("default", set({ "source.hooks": hooks, "source.activations": "x" }))).toThrow(
+      "Expected one of source.hooks with cached activations, which are of one, but found blocks.0.hook_mlp_out, blocks.1.hook_mlp_out",
+    );
     expect(() => resolveSaeConfig("notebook", set({ "data.tokens": ["theta"] }))).toThrow(
       "Expected data.tokens to be theta,radius,word,end,pad",
     );
@@ -83,6 +90,19 @@ describe("gridMembers()", () => {
         for (const { config } of all) expect(config.grid).toBeNull();
       }),
     );
+    const hooks = ["blocks.0.hook_mlp_out", "blocks.1.hook_resid_post"];
+    const several = (grid: readonly string[] | null): [string, number][] =>
+      gridMembers(resolveSaeConfig("default", set({ "source.hooks": hooks, grid })).config).map(({ name, site }) => [name, site]);
+    expect(several(null)).toEqual(hooks.map((hook, i) => [hook, i]));
+    expect(several(["k=4,8"])).toEqual(hooks.flatMap((hook, i) => [4, 8].map((k) => [`${hook}_k-${k}`, i])));
+    const nested = gridMembers(
+      resolveSaeConfig("default", set({ "sae.architecture": "matryoshka", grid: ["widths=[16,64],[32, 64],null"] })).config,
+    );
+    expect(nested.map(({ name, config }) => [name, config.sae.widths])).toEqual([
+      ["widths-16-64", [16, 64]],
+      ["widths-32-64", [32, 64]],
+      ["widths-null", null],
+    ]);
     expect(members("lr=1e-3,0.01").map(({ name, config }) => [name, config.training.lr])).toEqual([["lr-0.001", 0.001], ["lr-0.01", 0.01]]); // biome-ignore format: pairs
   });
 
@@ -91,6 +111,7 @@ describe("gridMembers()", () => {
       [["k"], "Expected --grid key=value,value, such as --grid k=4,8,16, but found"],
       [["k=4,x"], 'Expected sae.k to be a number above 0, or null but found "x"'],
       [["kk=4"], 'Expected a key of the configuration but found "kk": the nearest is sae.k'],
+      [["widths=[8,64],[8, 64]"], "Expected values that differ in a grid but found sae.widths=8,64 twice"],
       [["k=4,4"], "Expected values that differ in a grid but found sae.k=4 twice"],
       [["k=4", "sae.k=8"], "Expected each key once in a grid but found sae.k again"],
       [["architecture=topk,gated"], "Expected a grid over options of the autoencoder or training.lr but found sae.architecture"],

@@ -38,7 +38,7 @@ export interface SaeRunConfig {
   readonly source: {
     readonly checkpoint: string | null;
     readonly activations: string | null;
-    readonly hook: string;
+    readonly hooks: readonly string[];
     readonly data: string | null;
   };
   readonly sae: SaeShape;

@@ -17,7 +17,7 @@ export const saeSchema: Schema<SaeRunConfig> = {
   source: {
     checkpoint: orNull(text("the model's checkpoint; null: that of --run")),
     activations: orNull(text("a folder of cached activations to train on instead of a model")),
-    hook: text("hook whose activations are trained on: TransformerLens' name or the module's path"),
+    hooks: listOf(text("hooks whose activations are trained on, autoencoders for each: TransformerLens' names or modules' paths")),
     data: orNull(text("a word bank for the model to read; null: the words of its run")),
   },
   sae: {

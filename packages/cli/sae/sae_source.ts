@@ -1,6 +1,16 @@
 import { createHash } from "node:crypto";
 import { activations, StrokeTokenizer, tokenFilter } from "@cursive/cursive-model";
-import { type ActivationStream, ArrayStream, LiveRows, MixingBuffer, type RowSource, ShardSource } from "@cursive/sae";
+import {
+  type ActivationStream,
+  ArrayStream,
+  LiveSites,
+  MixingBuffer,
+  type ResumableStream,
+  type RowSource,
+  ShardSource,
+  SiteStreams,
+  SiteTee,
+} from "@cursive/sae";
 import type { HostTensor } from "@cursive/tensor";
 import { oneLine, UsageError } from "../errors.ts";
 import { describeModel } from "../run/find_model.ts";
@@ -10,12 +20,18 @@ import { tokenKinds } from "./sae_schema.ts";
 import { openCache } from "./shard_files.ts";
 import { WantedRows } from "./wanted_rows.ts";
 
+/** A hook that has a vector for each stroke token. */
+export interface RowSite {
+  /** TransformerLens' name. */
+  readonly name: string;
+  /** D */
+  readonly width: number;
+}
+
 /** Activations to train on. */
 export interface SaeSource {
-  /** TransformerLens' name. */
-  readonly site: string;
-  /** D */
-  readonly dIn: number;
+  /** Where they are, in the order of the configuration's hooks. Of several the stream has batches by name, of one that one's alone. */
+  readonly sites: readonly RowSite[];
   /** Rows of a batch. */
   readonly batchRows: number;
   /** The model's checkpoint. */
@@ -35,35 +51,43 @@ export interface SourceOptions {
   readonly signal: AbortSignal;
 }
 
-/** The activations of a model as it reads. @throws UsageError for a model, words or a hook that are not there. */
+/** The activations of a model as it reads, at all hooks in one pass. @throws UsageError for a model, words or a hook that are not there. */
 export async function liveSource(config: SaeRunConfig, { say, signal }: SourceOptions): Promise<SaeSource> {
   const { source, data } = config;
   const subject = await openModelWithData({ runs: "", checkpoint: source.checkpoint ?? undefined, data: source.data ?? undefined });
   const { model, tokenizer } = subject.found;
-  const { name: site, width: dIn } = rowSite(subject, source.hook);
+  const sites = rowSites(subject, source.hooks);
+  checkStorage(config, sites);
   const { dataset } = subject.data;
   const keep = tokenFilter(tokenizer, chosen(data.tokens));
   const onCompile = (done: number, total: number): void => say(`compiling shaders of the model ${done}/${total}`);
-  const live = (): RowSource =>
-    new WantedRows(new LiveRows(model, { dataset, site, split: data.split, keep, chunk: data.chunk, onCompile }), { place: "the words" });
-  const read = (): Promise<HostTensor> => wholeSequences(subject, { config, site, dIn, signal, say, onCompile });
+  const names = sites.map(({ name }) => name);
+  const mixedSites = (): ResumableStream[] => {
+    const live = new LiveSites(model, { dataset, sites: names, split: data.split, keep, chunk: data.chunk, onCompile });
+    const tee = new SiteTee(new WantedRows(live, { place: "the words" }));
+    return names.map((name) => mixed(tee.of(name), config));
+  };
+  const sequenceSites = async (): Promise<ResumableStream[]> => {
+    const arrays = await wholeSequences(subject, { config, sites, signal, say, onCompile });
+    const options = { groupRows: dataset.maxLength, groupsPerBatch: data.batchSequences!, seed: config.seed };
+    return arrays.map((array) => new ArrayStream(array, options));
+  };
   const batchRows = data.batchRows ?? data.batchSequences! * dataset.maxLength;
   return {
-    site,
-    dIn,
+    sites,
     batchRows,
     checkpoint: subject.found.path,
     run: subject.found.run?.name ?? null,
     hash: subject.hash,
     lines: [
       `model    ${describeModel(subject.found)}`,
-      `hook     ${site}, ${dIn} wide`,
+      ...sites.map(({ name, width }) => `hook     ${name}, ${width} wide`),
       `rows     ${describeRows(config, batchRows)}, ${subject.config.data.source}, ${data.split === "train" ? "words trained on" : "held-out words"}`,
     ],
-    open: async () =>
-      data.batchSequences === null
-        ? mixed(live(), config)
-        : new ArrayStream(await read(), { groupRows: dataset.maxLength, groupsPerBatch: data.batchSequences, seed: config.seed }),
+    open: async () => {
+      const streams = data.batchSequences === null ? mixedSites() : await sequenceSites();
+      return streams.length === 1 ? streams[0]! : new SiteStreams(Object.fromEntries(streams.map((stream, i) => [names[i]!, stream])));
+    },
   };
 }
 
@@ -79,9 +103,10 @@ export async function cachedSource(config: SaeRunConfig): Promise<SaeSource> {
   const keep = tokenFilter(new StrokeTokenizer(about.tokenizer), chosen(data.tokens));
   const isAll = about.tokens.every((kind) => data.tokens.includes(kind as TokenKind));
   const mask = isAll ? undefined : ({ token }: Readonly<Record<string, Int32Array>>) => token!.map((id) => keep[id]!);
+  const sites = [{ name: about.hook, width: index.dIn }];
+  checkStorage(config, sites);
   return {
-    site: about.hook,
-    dIn: index.dIn,
+    sites,
     batchRows: data.batchRows!,
     checkpoint: about.checkpoint,
     run: about.run,
@@ -99,10 +124,7 @@ export async function cachedSource(config: SaeRunConfig): Promise<SaeSource> {
 }
 
 /** A hook that has a vector for each stroke token. */
-export function rowSite(
-  { found: { model } }: Pick<ModelWithData, "found">,
-  hook: string,
-): { readonly name: string; readonly width: number } {
+export function rowSite({ found: { model } }: Pick<ModelWithData, "found">, hook: string): RowSite {
   try {
     const { name, axes } = model.hookSites.find(hook);
     const { shape } = model.hookTable().find((row) => row.name === name)!;
@@ -111,6 +133,21 @@ export function rowSite(
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError(oneLine(error));
   }
+}
+
+/** Hooks that are each another's. @throws UsageError for one under two of its names, and as {@link rowSite}. */
+function rowSites(subject: Pick<ModelWithData, "found">, hooks: readonly string[]): RowSite[] {
+  const sites = hooks.map((hook) => rowSite(subject, hook));
+  const twice = sites.findIndex(({ name }, i) => sites.findIndex((site) => site.name === name) !== i);
+  if (twice >= 0) throw new UsageError(`Expected source.hooks that differ but found ${hooks[twice]}, which is ${sites[twice]!.name} again`);
+  return sites;
+}
+
+/** @throws UsageError for rows that cannot wait as halves, which go by twos. */
+function checkStorage({ data }: SaeRunConfig, sites: readonly RowSite[]): void {
+  const odd = sites.find(({ width }) => width % 2 === 1);
+  if (data.storage === "f16" && odd)
+    throw new UsageError(`Expected data.storage f32 for rows of an odd width, such as the ${odd.width} of ${odd.name}, but found f16`);
 }
 
 /** Which kinds of tokens are wanted, one flag each. */
@@ -130,23 +167,27 @@ function describeRows({ data }: SaeRunConfig, batchRows: number): string {
     : `${count(batchRows)} a step: ${batchSequences} whole sequences out of the same ${count(sequences!)}, padding included`;
 }
 
-/** The notebook's data: all activations of a fixed number of sequences, in main memory, `[sequences · T, D]`. */
+/** The notebook's data: all activations of a fixed number of sequences, in main memory, `[sequences · T, D]` at each site. */
 async function wholeSequences(
   { found: { model }, data: { dataset } }: ModelWithData,
-  about: { config: SaeRunConfig; site: string; dIn: number; onCompile: (done: number, total: number) => void } & SourceOptions,
-): Promise<HostTensor> {
-  const { config, site, dIn, signal, say, onCompile } = about;
+  about: { config: SaeRunConfig; sites: readonly RowSite[]; onCompile: (done: number, total: number) => void } & SourceOptions,
+): Promise<HostTensor[]> {
+  const { config, sites, signal, say, onCompile } = about;
   const { split, chunk, sequences } = config.data;
   const total = sequences!;
-  const size = dataset.maxLength * dIn;
-  const data = new Float32Array(total * size);
+  const rows = total * dataset.maxLength;
+  const arrays = sites.map(({ width }) => new Float32Array(rows * width));
+  const names = sites.map(({ name }) => name);
   let read = 0;
-  for await (const piece of activations(model, dataset, { sites: site, split, chunk, batchSize: chunk, signal, onCompile })) {
-    const values = (await piece.activations[site]!.data()) as Float32Array;
-    data.set(values.subarray(0, (total - read) * size), read * size);
+  for await (const piece of activations(model, dataset, { sites: names, split, chunk, batchSize: chunk, signal, onCompile })) {
+    for (const [i, { name, width }] of sites.entries()) {
+      const values = (await piece.activations[name]!.data()) as Float32Array;
+      const size = dataset.maxLength * width;
+      arrays[i]!.set(values.subarray(0, (total - read) * size), read * size);
+    }
     read += piece.sequences;
     say(`reading activations ${Math.min(read, total)}/${total} sequences`);
     if (read >= total) break;
   }
-  return { shape: [total * dataset.maxLength, dIn], dtype: "f32", data };
+  return sites.map(({ width }, i) => ({ shape: [rows, width], dtype: "f32", data: arrays[i]! }));
 }

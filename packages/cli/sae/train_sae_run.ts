@@ -32,6 +32,8 @@ export interface TrainSaeRunOptions {
 /** What came of an autoencoder: means over the last steps. */
 export interface TrainedSae {
   readonly name: string;
+  /** TransformerLens' name. */
+  readonly hook: string;
   readonly path: string;
   readonly latents: number;
   readonly l0: number;
@@ -53,10 +55,12 @@ export async function buildSaeTrainer(
   const { source, stream, output } = options;
   const onCompile = (done: number, total: number): void => output.progress(`compiling shaders ${done}/${total}`);
   try {
-    const members = gridMembers(config).map(({ name, config: own }) => ({
+    const { sites } = source;
+    const members = gridMembers(config).map(({ name, site, config: own }) => ({
       name,
-      sae: createSae(saeConfigOf(own.sae, source.dIn)),
+      sae: createSae(saeConfigOf(own.sae, sites[site]!.width)),
       lr: own.training.lr,
+      ...(sites.length > 1 && { site: sites[site]!.name }),
     }));
     return new SaeTrainer(members, { ...trainOptionsOf(config), stream, onCompile });
   } catch (error) {
@@ -218,18 +222,19 @@ class Session {
   async #finish(): Promise<TrainedSae[]> {
     const { source, trainer, folder, output } = this.#options;
     const results: TrainedSae[] = [];
-    for (const [i, { name }] of this.#members.entries()) {
+    for (const [i, { name, site }] of this.#members.entries()) {
       const { sae } = trainer.members[i]!;
       const file = this.#members.length > 1 ? `sae-${name}.safetensors` : "sae.safetensors";
       const config = { ...sae.config, architecture: sae.architecture } as unknown as SaeConfig;
-      const { site: hook, checkpoint, run } = source;
+      const { name: hook } = source.sites[site]!;
+      const { checkpoint, run } = source;
       const origin = { hook, checkpoint, run, trainedBy: folder.name, steps: trainer.step, rows: trainer.step * source.batchRows };
       const path = await folder.write(file, encodeSae(await trainer.foldedState(name), { config, origin }));
       const latest = this.#latest.map(({ members }) => members[i]!);
       const mean = (figure: (report: MemberReport) => number): number =>
         latest.reduce((sum, report) => sum + figure(report), 0) / latest.length;
       const result = {
-        ...{ name, path, latents: sae.config.dSae, l0: mean(({ l0 }) => l0), fve: mean(({ fve }) => fve) },
+        ...{ name, hook, path, latents: sae.config.dSae, l0: mean(({ l0 }) => l0), fve: mean(({ fve }) => fve) },
         ...{ mse: mean(({ losses }) => losses.l2!), dead: latest.at(-1)?.dead ?? Number.NaN },
       };
       results.push(result);

@@ -4,6 +4,7 @@ import { type Device, openDevice } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Override } from "../config/overrides.ts";
 import { Interrupted } from "../errors.ts";
+import { unseal } from "../run/checkpoint.ts";
 import { openModelWithData } from "../run/model_data.ts";
 import { RunFolder } from "../run/run_folder.ts";
 import { parseRows } from "../run/step_log.ts";
@@ -39,6 +40,8 @@ afterAll(() => {
   folder[Symbol.dispose]();
   device.destroy();
 });
+
+const hooks = ["blocks.0.hook_mlp_out", "blocks.0.mlp.hook_post"];
 
 const small = {
   steps: 30,
@@ -89,7 +92,7 @@ function measured(run: RunFolder): object[] {
 }
 
 describe("trainSaeRun()", () => {
-  it("goes on bit for bit wherever it was interrupted, from a model, whole sequences, or a cache", async () => {
+  it("goes on bit for bit wherever it was interrupted, from a model, at several hooks of it, whole sequences, or a cache", async () => {
     const whole = {
       steps: 30,
       "data.sequences": 8,
@@ -99,6 +102,7 @@ describe("trainSaeRun()", () => {
     };
     const configs = [
       configOf("default", { ...small, "source.checkpoint": checkpoint, "training.deadAfterRows": 30, "training.resample.atSteps": [10] }),
+      configOf("default", { ...small, "source.checkpoint": checkpoint, "source.hooks": hooks, grid: ["sae.k=1,2"] }),
       configOf("notebook", { ...whole, "source.checkpoint": checkpoint }),
       configOf("default", { ...small, "source.activations": cache, grid: ["sae.k=1,2"] }),
     ];
@@ -113,15 +117,50 @@ describe("trainSaeRun()", () => {
       expect(bytes(broken).equals(bytes(straight))).toBe(true);
       expect(measured(broken)).toEqual(measured(straight));
       expect(measured(broken)).toHaveLength(30);
-      const figure = config.grid ? "k-2/metrics/l0" : "metrics/l0";
+      const prefix = config.source.hooks.length > 1 ? "blocks.0.mlp.hook_post_" : "";
+      const figure = config.grid ? `${prefix}k-2/metrics/l0` : "metrics/l0";
       const told = scalarsOf(readEventFolder(broken.file("tensorboard")), figure);
       expect(told).toEqual(measured(broken).map((row, i) => [i + 1, Math.fround((row as SaeRow)[figure]!)]));
       expect(results.every(({ fve, l0 }) => Number.isFinite(fve) && l0 > 0)).toBe(true);
     }
   }, 120_000);
 
+  it("trains at several hooks of one pass what each hook alone would give, and says in each file whose it is", async () => {
+    for (const config of [
+      configOf("default", { ...small, "source.checkpoint": checkpoint, "data.storage": "f16" }),
+      configOf("notebook", { steps: 5, "data.sequences": 8, "data.batchSequences": 3, "source.checkpoint": checkpoint }),
+    ]) {
+      const at = (own: readonly string[]): SaeRunConfig => ({ ...config, source: { ...config.source, hooks: own } });
+      const together = await trainOn(await newRun("both"), { config: at(hooks) });
+      expect(together.map(({ name, hook }) => [name, hook])).toEqual(hooks.map((hook) => [hook, hook]));
+      for (const [i, hook] of hooks.entries()) {
+        const [alone] = await trainOn(await newRun("alone"), { config: at([hook]) });
+        const [own, other] = [unseal(readFileSync(together[i]!.path)), unseal(readFileSync(alone!.path))];
+        expect([...own.tensors]).toEqual([...other.tensors]);
+        expect(JSON.parse(own.metadata.origin!)).toMatchObject({ hook, trainedBy: expect.stringMatching(/^both-/) });
+      }
+    }
+  }, 60_000);
+
+  it("refuses one hook under two names, and halves of an odd width", async () => {
+    const options = { say: () => {}, signal: new AbortController().signal };
+    const twice = configOf("default", { ...small, "source.checkpoint": checkpoint, "source.hooks": [hooks[0], "transformer.h.0.mlp"] });
+    await expect(liveSource(twice, options)).rejects.toThrow(
+      "Expected source.hooks that differ but found transformer.h.0.mlp, which is blocks.0.hook_mlp_out again",
+    );
+    const odd = await makeRunFolder(join(folder.path, "odd"), { config: miniConfig({ "model.nHead": 1, "model.nEmbd": 7 }), device });
+    await trainMini(miniConfig({ steps: 1, "model.nHead": 1, "model.nEmbd": 7 }), { device, folder: odd });
+    await odd.release();
+    const halves = configOf("default", {
+      ...{ ...small, "source.checkpoint": odd.file("checkpoints/last.safetensors"), "data.storage": "f16" },
+    });
+    await expect(liveSource(halves, options)).rejects.toThrow(
+      "Expected data.storage f32 for rows of an odd width, such as the 7 of blocks.0.hook_mlp_out, but found f16",
+    );
+  }, 60_000);
+
   it("keeps each autoencoder's figures under SAELens' names, behind its own where there are several", () => {
-    const row = measured({ file: (name: string) => join(folder.path, "saes/straight-005", name) } as RunFolder)[0]!;
+    const row = measured({ file: (name: string) => join(folder.path, "saes/straight-007", name) } as RunFolder)[0]!;
     for (const name of ["k-1", "k-2"])
       for (const figure of ["losses/overall_loss", "losses/mse_loss", "metrics/l0", "metrics/explained_variance", "sparsity/dead_features"])
         expect(row).toHaveProperty([`${name}/${figure}`]);

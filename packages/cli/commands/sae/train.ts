@@ -50,7 +50,7 @@ interface SaeTrainFlags extends SaeConfigFlags {
 
 /** Flags that stand for a `--set`. */
 const shorthands = [
-  { flag: "--hook", hint: "<name>", path: "source.hook" },
+  { flag: "--hook", hint: "<names>", path: "source.hooks" },
   { flag: "--data", hint: "<file>", path: "source.data" },
   { flag: "--architecture", hint: "<name>", path: "sae.architecture" },
   { flag: "--expansion", hint: "<n>", path: "sae.expansion" },
@@ -119,6 +119,7 @@ Presets: default, TopK on mixed ink; notebook, the notebook this project grew fr
 Examples:
   pnpm cli sae train                                     on the first MLP of the last run's model, with a page for each feature
   pnpm cli sae train --hook blocks.1.hook_resid_post     at another place
+  pnpm cli sae train --hook blocks.0.hook_mlp_out,blocks.1.hook_mlp_out    at two, in one pass of the model
   pnpm cli sae train --grid k=4,8,16                     three autoencoders on one stream
   pnpm cli sae train --architecture standard --grid l1Coefficient=1,5,20 --grid seed=0,1
   pnpm cli sae train --preset notebook --steps 200       as the notebook does it
@@ -320,7 +321,8 @@ async function dryRun(config: SaeRunConfig, about: { source: SaeSource; device: 
   const { dispatches, bytes } = await trainer.prepare({ batchRows: source.batchRows });
   output.endProgress();
   const parameters = trainer.members.reduce((sum, { sae }) => sum + sae.parameterCount(), 0);
-  const buffer = 4 * source.dIn * (config.data.bufferRows ?? 0);
+  const width = source.sites.reduce((sum, site) => sum + site.width, 0);
+  const buffer = (config.data.storage === "f16" ? 2 : 4) * width * (config.data.bufferRows ?? 0);
   const memory = { parameters: 16 * parameters, step: bytes, buffer, total: 16 * parameters + bytes + 2 * buffer };
   describe(lines, about);
   output.result(

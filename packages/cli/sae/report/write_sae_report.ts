@@ -42,7 +42,7 @@ ${new Html(licence)}
 <h1>${summary.name}</h1>
 <p class="lead">${state(summary.state)} <span>${count(summary.step)} of ${summary.steps === null ? "?" : count(summary.steps)} steps</span> <span>preset ${config.preset}${
     changes.length === 0 ? "" : `, ${changes.length} ${changes.length === 1 ? "value" : "values"} changed`
-  }</span> <span>${config.source.hook}</span>${environment ? html` <span>${environment.adapter?.name}</span> <span>${moment(environment.started)}</span>` : null}</p>
+  }</span> <span>${config.source.activations ?? config.source.hooks.join(", ")}</span>${environment ? html` <span>${environment.adapter?.name}</span> <span>${moment(environment.started)}</span>` : null}</p>
 </header>
 <main>
 ${warnings([run])}
