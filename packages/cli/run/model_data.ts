@@ -13,6 +13,10 @@ export interface ModelWithData {
   /** How the words become examples of the model's form. */
   readonly config: RunConfig;
   readonly data: RunData;
+  /** The word bank's file that was asked for; null for the words of the model's run. */
+  readonly bank: string | null;
+  /** SHA-256 of the checkpoint's file. */
+  readonly modelHash: string;
   /** SHA-256 of the checkpoint and the words: what activations depend on. */
   readonly hash: string;
 }
@@ -27,13 +31,18 @@ export interface ModelDataChoice extends ModelChoice {
 export async function openModelWithData({ data: bank, ...choice }: ModelDataChoice): Promise<ModelWithData> {
   const found = await findModel(choice);
   const suited = suitedTo(found, found.run?.config ?? resolveConfig("tiny", []).config);
-  const config = bank === undefined ? suited : { ...suited, data: { ...suited.data, source: resolve(bank) } };
+  const path = bank === undefined ? null : resolve(bank);
+  const config = path === null ? suited : { ...suited, data: { ...suited.data, source: path } };
   const data = await openData(config);
-  const hash = createHash("sha256")
-    .update(await readFile(found.path))
-    .update(data.hash)
-    .digest("hex");
-  return { found, config, data, hash };
+  const file = await readFile(found.path);
+  return { found, config, data, bank: path, modelHash: hashOf(file), hash: hashOf(file, data.hash) };
+}
+
+/** SHA-256 of bytes and texts, one after another. */
+export function hashOf(...parts: readonly (string | Uint8Array)[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
 }
 
 /** A configuration whose data have the form that a model takes. */

@@ -4,6 +4,7 @@ import { type ActivationChunk, activations, datasetBatches, tokenFilter } from "
 import { ActivationShardWriter, type Json, type RowStorage, SHARD_INDEX } from "@cursive/sae";
 import { UsageError } from "../errors.ts";
 import type { ModelWithData } from "../run/model_data.ts";
+import { activationOrigin } from "./activation_origin.ts";
 import type { TokenKind } from "./sae_config.ts";
 import { chosen, rowSite } from "./sae_source.ts";
 import { type CacheAbout, folderFiles } from "./shard_files.ts";
@@ -47,7 +48,7 @@ export async function cacheActivations(subject: ModelWithData, options: CacheOpt
   const { model, tokenizer } = found;
   const sites = [...new Map(hooks.map((hook) => rowSite(subject, hook)).map((site) => [site.name, site])).values()];
   const about: Omit<CacheAbout, "hook"> = {
-    ...{ checkpoint: found.path, run: found.run?.name ?? null, step: found.step, split, sequences },
+    ...{ ...activationOrigin(subject, split), step: found.step, split, sequences },
     ...{ length: data.dataset.maxLength, tokens, tokenizer: tokenizer.toJSON(), hash },
   };
   const caches = await Promise.all(

@@ -15,6 +15,7 @@ import type { HostTensor } from "@cursive/tensor";
 import { oneLine, UsageError } from "../errors.ts";
 import { describeModel } from "../run/find_model.ts";
 import { type ModelWithData, openModelWithData } from "../run/model_data.ts";
+import { type ActivationOrigin, activationOrigin } from "./activation_origin.ts";
 import type { SaeRunConfig, TokenKind } from "./sae_config.ts";
 import { tokenKinds } from "./sae_schema.ts";
 import { openCache } from "./shard_files.ts";
@@ -34,9 +35,8 @@ export interface SaeSource {
   readonly sites: readonly RowSite[];
   /** Rows of a batch. */
   readonly batchRows: number;
-  /** The model's checkpoint. */
-  readonly checkpoint: string;
-  readonly run: string | null;
+  /** What they are of. */
+  readonly origin: ActivationOrigin;
   /** SHA-256 of everything that the activations depend on. */
   readonly hash: string;
   /** For people, a line each. */
@@ -76,8 +76,7 @@ export async function liveSource(config: SaeRunConfig, { say, signal }: SourceOp
   return {
     sites,
     batchRows,
-    checkpoint: subject.found.path,
-    run: subject.found.run?.name ?? null,
+    origin: activationOrigin(subject, data.split),
     hash: subject.hash,
     lines: [
       `model    ${describeModel(subject.found)}`,
@@ -103,13 +102,13 @@ export async function cachedSource(config: SaeRunConfig): Promise<SaeSource> {
   const keep = tokenFilter(new StrokeTokenizer(about.tokenizer), chosen(data.tokens));
   const isAll = about.tokens.every((kind) => data.tokens.includes(kind as TokenKind));
   const mask = isAll ? undefined : ({ token }: Readonly<Record<string, Int32Array>>) => token!.map((id) => keep[id]!);
+  const { checkpoint, run, modelHash, bank, split, wordsHash } = about;
   const sites = [{ name: about.hook, width: index.dIn }];
   checkStorage(config, sites);
   return {
     sites,
     batchRows: data.batchRows!,
-    checkpoint: about.checkpoint,
-    run: about.run,
+    origin: { checkpoint, run, modelHash, bank, split, wordsHash },
     hash: createHash("sha256").update(JSON.stringify(index)).digest("hex"),
     lines: [
       `cache    ${path}: ${index.rows.toLocaleString("en")} rows of ${about.run ?? about.checkpoint}, step ${about.step}`,

@@ -1,14 +1,12 @@
 import type { SaeConfig } from "@cursive/sae";
 import type { StateDict } from "@cursive/tensor";
 import { seal } from "../run/checkpoint.ts";
+import type { ActivationOrigin } from "./activation_origin.ts";
 
 /** Where an autoencoder comes from. */
-export interface SaeOrigin {
+export interface SaeOrigin extends ActivationOrigin {
   /** TransformerLens' name of the hook whose activations it takes. */
   readonly hook: string;
-  /** The model's checkpoint, and the run it is of. */
-  readonly checkpoint: string;
-  readonly run: string | null;
   /** The run that trained the autoencoder, and its steps and rows. */
   readonly trainedBy: string;
   readonly steps: number;

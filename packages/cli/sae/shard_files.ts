@@ -4,14 +4,12 @@ import type { StrokeTokenizerConfig } from "@cursive/cursive-model";
 import { readShardIndex, type ShardFiles, type ShardIndex } from "@cursive/sae";
 import { oneLine, UsageError } from "../errors.ts";
 import { writeWhole } from "../run/files.ts";
+import type { ActivationOrigin } from "./activation_origin.ts";
 
 /** What `activations cache` writes down about a cache. */
-export interface CacheAbout {
+export interface CacheAbout extends ActivationOrigin {
   /** TransformerLens' name of the hook. */
   readonly hook: string;
-  /** The checkpoint's file, and the run it is of. */
-  readonly checkpoint: string;
-  readonly run: string | null;
   readonly step: number;
   readonly split: "train" | "test";
   readonly sequences: number;

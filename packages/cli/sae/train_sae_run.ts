@@ -227,8 +227,7 @@ class Session {
       const file = this.#members.length > 1 ? `sae-${name}.safetensors` : "sae.safetensors";
       const config = { ...sae.config, architecture: sae.architecture } as unknown as SaeConfig;
       const { name: hook } = source.sites[site]!;
-      const { checkpoint, run } = source;
-      const origin = { hook, checkpoint, run, trainedBy: folder.name, steps: trainer.step, rows: trainer.step * source.batchRows };
+      const origin = { hook, ...source.origin, trainedBy: folder.name, steps: trainer.step, rows: trainer.step * source.batchRows };
       const path = await folder.write(file, encodeSae(await trainer.foldedState(name), { config, origin }));
       const latest = this.#latest.map(({ members }) => members[i]!);
       const mean = (figure: (report: MemberReport) => number): number =>

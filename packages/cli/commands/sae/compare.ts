@@ -12,6 +12,7 @@ import type { ModelWithData } from "../../run/model_data.ts";
 import { type ComparedSae, describeComparison, flattened } from "../../sae/comparison/describe.ts";
 import { comparisonPage } from "../../sae/comparison/page.ts";
 import { findSaes, type LoadedSae, nameSae } from "../../sae/load_sae.ts";
+import { type ReadWords, readWords, warnOfTrainedWords } from "../../sae/read_words.ts";
 import type { SaeRunConfig } from "../../sae/sae_config.ts";
 import { rowSite } from "../../sae/sae_source.ts";
 import { findSubject, type SubjectChoice } from "../../sae/sae_subject.ts";
@@ -36,7 +37,7 @@ export function addSaeCompareCommand(sae: Command): void {
     .option("--run <run>", "a run whose model to measure with (default: the checkpoint that each was trained on)")
     .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
     .option("--checkpoint <file>", "a model's checkpoint instead")
-    .option("--data <file>", "measure on a word bank (zip or JSON)")
+    .option("--data <file>", "measure on a word bank (zip or JSON; default: the words that each was trained with)")
     .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
     .option("--batches <n>", "batches (default: as the model's evaluations)", wholeNumber)
     .option("--batch-size <n>", "sequences in each (default: as the model's evaluations)", wholeNumber)
@@ -58,32 +59,43 @@ Examples:
   pnpm cli sae compare notebook-001 default-002 --out comparison.html
   pnpm --silent cli sae compare 3 --json | jq '.saes[] | [.name, .fve.value]'`;
 
+/** An autoencoder with what it is measured in. */
+interface Place {
+  readonly loaded: LoadedSae;
+  readonly subject: ModelWithData;
+  readonly site: string;
+  readonly words: ReadWords;
+}
+
 async function compare(asked: readonly string[], flags: SaeCompareFlags, output: Output): Promise<void> {
   using device = await openDevice();
   const saes = await findAll(asked, flags.runs);
   const subjects = new Map<string, ModelWithData>();
-  const places: { readonly loaded: LoadedSae; readonly subject: ModelWithData; readonly site: string }[] = [];
+  const places: Place[] = [];
   for (const loaded of saes) {
-    const isOther = flags.run !== undefined || flags.which !== undefined || flags.checkpoint !== undefined;
-    const checkpoint = isOther ? "" : loaded.origin.checkpoint;
-    const subject = subjects.get(checkpoint) ?? (await findSubject(loaded, flags));
-    subjects.set(checkpoint, subject);
+    const { checkpoint, modelHash, bank } = loaded.origin;
+    const key = JSON.stringify([checkpoint, modelHash, bank]);
+    const subject = subjects.get(key) ?? (await findSubject(loaded, flags));
+    subjects.set(key, subject);
     const { name: site, width } = rowSite(subject, loaded.origin.hook);
     if (width !== loaded.config.dIn)
       throw new UsageError(`${nameSae(loaded)}: Expected activations ${loaded.config.dIn} wide but found ${site}, ${width} wide`);
-    places.push({ loaded, subject, site });
+    places.push({ loaded, subject, site, words: readWords(loaded, { subject, split: flags.split }) });
   }
   const models = new Map(places.map(({ subject: { found } }) => [found.path, found]));
   for (const found of models.values()) output.say(`model    ${describeModel(found)}`);
   if (models.size > 1) output.warn("note: these are of different models, each measured with its own");
+  if (new Set(places.map(({ subject: { data } }) => data.hash)).size > 1)
+    output.warn("note: these read different words, each those that it was trained with; --data names the same for all");
+  for (const { words, loaded } of places) warnOfTrainedWords(words, { loaded, output });
   output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
   const interruption = listenForInterrupt(() => output.warn("stopping after the sequences under way; once more leaves at once"));
   const states = await Promise.all(saes.map(({ sae }) => sae.stateDict()));
   try {
     const compared: ComparedSae[] = [];
-    for (const [i, { loaded, subject, site }] of places.entries()) {
-      const { found, config, data } = subject;
-      const { batches = config.training.evaluation.batches, batchSize = config.training.evaluation.batchSize } = flags;
+    for (const [i, { loaded, subject, site, words }] of places.entries()) {
+      const { found, config: run, data } = subject;
+      const { batches = run.training.evaluation.batches, batchSize = run.training.evaluation.batchSize } = flags;
       const evaluation = await evaluateSae(loaded.sae, {
         model: spliceSite(found.model, site),
         batches: targetBatches(data.dataset, { split: flags.split, batches, batchSize }),
@@ -100,7 +112,8 @@ async function compare(asked: readonly string[], flags: SaeCompareFlags, output:
       const foundIn = saes.map((other, j) =>
         other === loaded || other.config.dIn !== loaded.config.dIn ? null : stability(states[i]!, states[j]!),
       );
-      compared.push({ name: nameSae(loaded), config: { ...configOf(loaded), ...(await trainingOf(loaded)) }, evaluation, foundIn });
+      const config = { ...configOf(loaded), ...(await trainingOf(loaded)) };
+      compared.push({ name: nameSae(loaded), config, words, evaluation, foundIn });
     }
     output.endProgress();
     if (flags.out !== undefined) {
@@ -154,17 +167,14 @@ function configOf({ config, origin: { hook, steps, rows } }: LoadedSae): Record<
 
 function asJson(
   compared: readonly ComparedSae[],
-  {
-    places,
-    flags: { split },
-  }: { places: readonly { readonly loaded: LoadedSae; readonly subject: ModelWithData }[]; flags: SaeCompareFlags },
+  { places, flags: { split } }: { readonly places: readonly Place[]; readonly flags: SaeCompareFlags },
 ): object {
-  const saes = compared.map(({ name, config, evaluation: { site, reconstruction, effect, activity }, foundIn }, i) => {
+  const saes = compared.map(({ name, config, words, evaluation: { site, reconstruction, effect, activity }, foundIn }, i) => {
     const { loaded, subject } = places[i]!;
     const { dead, alive, dense, resolvable, rows } = activity;
     const { sae, recovered } = effect.real;
     return {
-      ...{ name, sae: loaded.path, hook: site, config },
+      ...{ name, sae: loaded.path, hook: site, config, trainedOn: words.trainedOn },
       model: { run: subject.found.run?.name ?? null, checkpoint: subject.found.path, step: subject.found.step },
       ...{ sequences: effect.sequences, rows, fve: reconstruction.fve, l0: reconstruction.l0, mse: reconstruction.mse },
       ...{ deltaCe: sae.deltaCe, kl: sae.kl, recovered },

@@ -7,6 +7,7 @@ import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
 import { describeSaeEvaluation } from "../../sae/describe_evaluation.ts";
 import { describeSae, findSae, type LoadedSae } from "../../sae/load_sae.ts";
+import { describeWords, readWords, warnOfTrainedWords } from "../../sae/read_words.ts";
 import type { TokenKind } from "../../sae/sae_config.ts";
 import { tokenKinds } from "../../sae/sae_schema.ts";
 import { chosen, rowSite } from "../../sae/sae_source.ts";
@@ -43,7 +44,7 @@ export function addSaeEvalCommand(sae: Command): void {
     .option("--run <run>", "a run whose model to measure with (default: the checkpoint that the autoencoder was trained on)")
     .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
     .option("--checkpoint <file>", "a model's checkpoint instead")
-    .option("--data <file>", "measure on a word bank (zip or JSON)")
+    .option("--data <file>", "measure on a word bank (zip or JSON; default: the words that it was trained with)")
     .option("--hook <name>", "another hook than it was trained on")
     .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default("test"))
     .option("--batches <n>", "batches (default: as the model's evaluations)", wholeNumber)
@@ -93,10 +94,11 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
   output.say(`sae      ${describeSae(loaded)}`);
   output.say(`model    ${describeModel(found)}`);
   output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
-  const words = data.dataset.words[split].length;
+  const words = readWords(loaded, { subject, split });
   output.say(
-    `data     ${config.data.source}: ${words} ${split === "test" ? "held-out words" : "words trained on"}, ${batches} batches of ${batchSize}, tokens ${tokens.join(", ")}`,
+    `data     ${config.data.source}: ${data.dataset.words[split].length} ${describeWords(words)}, ${batches} batches of ${batchSize}, tokens ${tokens.join(", ")}`,
   );
+  warnOfTrainedWords(words, { loaded, output });
   const interruption = listenForInterrupt(() => output.warn("stopping after the sequences under way; once more leaves at once"));
   const began = performance.now();
   const progress = new Progress(output, batches * batchSize);
@@ -119,7 +121,7 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
     origin: loaded.origin,
     model: { run: found.run?.name ?? null, checkpoint: found.path, step: found.step },
     adapter: device.name,
-    data: { source: config.data.source, hash: data.hash },
+    data: { source: config.data.source, hash: data.hash, trainedOn: words.trainedOn },
     ...{ split, batches, batchSize, tokens, splice },
     seconds: (performance.now() - began) / 1000,
   };

@@ -60,8 +60,8 @@ async function exportSae(
   const out = flags.out ?? (to === "saelens" ? "sae_export" : "sae.safetensors");
   using _device = await openDevice();
   const loaded = await findSae({ runs, sae: asked, name });
-  const { hook, trainedBy, rows } = loaded.origin;
-  const about: SaeAbout = { name: trainedBy, hookSite: hook, modelName: model, tokensTrained: rows };
+  const { hook, trainedBy, rows, modelHash } = loaded.origin;
+  const about: SaeAbout = { name: trainedBy, hookSite: hook, modelName: model, modelHash, tokensTrained: rows };
   const file = await toSaeFile(loaded.sae, about);
   const files = new Map<string, Uint8Array>();
   try {

@@ -12,6 +12,7 @@ import { featurePage } from "../../features/page_bundle.ts";
 import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
 import { describeSae, findSae, type LoadedSae, nameSae } from "../../sae/load_sae.ts";
+import { describeWords, readWords, warnOfTrainedWords } from "../../sae/read_words.ts";
 import type { TokenKind } from "../../sae/sae_config.ts";
 import { tokenKinds } from "../../sae/sae_schema.ts";
 import { chosen, rowSite } from "../../sae/sae_source.ts";
@@ -57,7 +58,7 @@ export function addSaeFeaturesCommand(sae: Command): void {
     .option("--run <run>", "a run whose model reads (default: the checkpoint that the autoencoder was trained on)")
     .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
     .option("--checkpoint <file>", "a model's checkpoint instead")
-    .option("--data <file>", "words to read: a word bank (zip or JSON)")
+    .option("--data <file>", "words to read: a word bank (zip or JSON; default: those that it was trained with)")
     .option("--hook <name>", "another hook than it was trained on")
     .addOption(new Option("--split <split>", "held-out words, or those trained on").choices(["test", "train"]).default(defaults.split))
     .option("--sequences <n>", "how many to read", wholeNumber(1, 1_000_000), defaults.sequences)
@@ -168,9 +169,11 @@ async function prepare(loaded: LoadedSae, { flags, output }: { readonly flags: F
   const { found, config, data } = subject;
   const { name: hook, width } = rowSite(subject, flags.hook ?? loaded.origin.hook);
   if (width !== loaded.config.dIn) throw new UsageError(`Expected activations ${loaded.config.dIn} wide but found ${hook}, ${width} wide`);
-  const kind = flags.split === "test" ? "held-out words" : "words trained on";
+  const words = readWords(loaded, { subject, split: flags.split });
+  const kind = describeWords(words);
   output.say(`model    ${describeModel(found)}`);
   output.say(`data     ${config.data.source}: ${flags.sequences} sequences of ${kind}, tokens ${flags.tokens.join(", ")}`);
+  warnOfTrainedWords(words, { loaded, output });
   const progress = new Progress(output, flags.sequences);
   return (options) =>
     buildFeaturePages(loaded.sae, {

@@ -3,7 +3,8 @@ import { foldActivationScale } from "@cursive/sae";
 import { type Command, Option } from "commander";
 import { checkFree } from "../../data/bank_file.ts";
 import { explainFailure, UsageError } from "../../errors.ts";
-import { writeWhole } from "../../run/files.ts";
+import { readIfThere, writeWhole } from "../../run/files.ts";
+import { hashOf } from "../../run/model_data.ts";
 import { type ForeignFormat, foreignFormats, readForeignSae } from "../../sae/foreign_sae.ts";
 import { encodeSae, type SaeOrigin } from "../../sae/save_sae.ts";
 import { Output } from "../../terminal/output.ts";
@@ -56,10 +57,16 @@ async function importSae(path: string, { flags, output }: { readonly flags: SaeI
   const site = hook ?? about.hookSite;
   if (site === undefined)
     throw new UsageError("Expected --hook, as the file does not say whose activations the autoencoder takes, but found none");
+  const weights = checkpoint === undefined ? undefined : await readIfThere(resolve(checkpoint));
+  if (checkpoint !== undefined && !weights) throw new UsageError(`Expected a checkpoint at ${resolve(checkpoint)} but found no such file`);
+  const modelHash = weights ? hashOf(weights) : about.modelHash;
+  if (about.modelHash !== undefined && modelHash !== about.modelHash)
+    output.warn(`note: ${path} says that it was trained on other weights than those of ${checkpoint}`);
   const origin: SaeOrigin = {
     hook: site,
     checkpoint: checkpoint === undefined ? "" : resolve(checkpoint),
     run: null,
+    ...(modelHash !== undefined && { modelHash }),
     trainedBy: about.name ?? format,
     steps: 0,
     rows: about.tokensTrained ?? 0,

@@ -62,7 +62,7 @@ export function addSaeSteerCommand(sae: Command): void {
     .option("--run <run>", "a run whose model writes (default: the checkpoint that the autoencoder was trained on)")
     .addOption(new Option("--which <checkpoint>", "that run's best or last checkpoint").choices(["best", "last"]))
     .option("--checkpoint <file>", "a model's checkpoint instead")
-    .option("--data <file>", "words that tell the highest activation: a word bank (zip or JSON)")
+    .option("--data <file>", "words that tell the highest activation: a word bank (zip or JSON; default: those that it was trained with)")
     .option("--hook <name>", "another hook than it was trained on")
     .option("--sequences <n>", "held-out sequences to find the highest activation on", wholeNumber(1, 1_000_000), 64)
     .option("--temperature <t>", "below 1 tidier, above 1 wilder, 0 always the likeliest (default: the run's)", temperature)

@@ -1,11 +1,14 @@
 import type { Estimate, SaeEvaluation, Stability } from "@cursive/sae";
 import { table } from "../../terminal/table.ts";
+import type { ReadWords } from "../read_words.ts";
 
 /** One autoencoder among others. */
 export interface ComparedSae {
   readonly name: string;
   /** What it was made and trained with, by dotted paths. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** What it was measured on. */
+  readonly words: ReadWords;
   readonly evaluation: SaeEvaluation;
   /** How much of it each of the others has found again, in their order; null for itself, and where widths differ. */
   readonly foundIn: readonly (Stability | null)[];

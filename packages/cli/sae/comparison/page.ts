@@ -81,6 +81,7 @@ export async function comparisonPage(compared: readonly ComparedSae[], about: Co
   const looks = `${paletteProperties()}${(await pageBundle()).style}`;
   const hash = createHash("sha256").update(looks).digest("base64");
   const names = compared.map(({ name }) => name);
+  const seen = about.split === "test" ? compared.filter(({ words }) => words.trainedOn).map(({ name }) => name) : [];
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -97,7 +98,7 @@ export async function comparisonPage(compared: readonly ComparedSae[], about: Co
 <h1>${names.join(" and ")}</h1>
 <p class="lead"><span>${about.models.join("; ")}</span> <span>${compared[0]!.evaluation.activity.rows.toLocaleString("en")} rows of ink, ${
     about.split === "test" ? "held-out words" : "words that the model was trained on"
-  }</span></p>
+  }</span>${seen.length > 0 ? html` <span>${seen.join(", ")}: trained on these words, which are held out from the model alone</span>` : null}</p>
 </header>
 <main>
 ${figureTable(compared)}
