@@ -57,7 +57,7 @@ export interface SaeOutput {
   readonly features: Tensor;
   /** `[F]` f32: on how many rows each latent fired, where that came for free. */
   readonly firings?: Tensor;
-  /** `[]`: the least activation that stayed, where rows compete for places; what {@link SparseAutoencoder.afterStep} learns from. */
+  /** `[]`: the least activation above 0 that stayed, where rows compete for places, 0 where none did; what {@link SparseAutoencoder.afterStep} learns from. */
   readonly threshold?: Tensor;
 }
 

@@ -2961,7 +2961,8 @@ fn main(
 //   gradient: dx = dy where y is not 0.
 // A value that is not greater than \`above\` never stays; NaN is the greatest. x, out [rows, n], thresholds [rows].
 // Method: the k-th greatest key, a key being the value's bits in an order of unsigned integers, digit by digit of 4 bits from the top. Each
-// pass counts the keys at or above 15 candidates at once; comparing is cheap where loading is dear, and counts of integers have no order.
+// pass counts the keys at or above 15 candidates at once; comparing is cheap where loading is dear, and counts of integers have no order. A long
+// group with fewer than k values that may stay ends at the least of these, so its threshold is that of what stays.
 // Dispatch: rows: ceil(rows / 8) workgroups; wide_rows: rows; count: ceil(rows·parts / 64); narrow: rows; keep, gradient: ceil(size / 64).
 
 struct Params {
@@ -3114,7 +3115,7 @@ fn wide_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
   }
 }
 
-// partials [rows, parts, 16]: keys of a stretch at or above each candidate.
+// partials [rows, parts, 16]: keys of a stretch at or above each candidate; first, those that may stay.
 @compute @workgroup_size(64)
 fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * groups.x * 64u;
@@ -3127,18 +3128,21 @@ fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   let candidate__d = known | (d << params.shift);
   var count__d = 0u;
   //#end
+  var able = 0u;
   for (var i = part; i < params.n; i += params.parts) {
     let key = key_of(x[begin + i]);
+    able += u32(key != 0u);
     //#for d in 1..16
     count__d += u32(key >= candidate__d);
     //#end
   }
+  partials[at * 16u] = able;
   //#for d in 1..16
   partials[at * 16u + d] = count__d;
   //#end
 }
 
-// Adds the stretches up and appends the digit. After the last one the key is that of the k-th greatest value.
+// Adds the stretches up and appends the digit. After the last one the key is that of the least value that stays; 0 where none may.
 @compute @workgroup_size(LANES)
 fn narrow(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let w = group.x + group.y * groups.x;
@@ -3147,15 +3151,14 @@ fn narrow(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
   if (lane < 16u) { atomicStore(&totals[lane], 0u); }
   workgroupBarrier();
   let digit = lane % 16u;
-  if (digit > 0u) {
-    var sum = 0u;
-    for (var part = lane / 16u; part < params.parts; part += LANES / 16u) { sum += counted[(row * params.parts + part) * 16u + digit]; }
-    atomicAdd(&totals[digit], sum);
-  }
+  var sum = 0u;
+  for (var part = lane / 16u; part < params.parts; part += LANES / 16u) { sum += counted[(row * params.parts + part) * 16u + digit]; }
+  atomicAdd(&totals[digit], sum);
   workgroupBarrier();
   if (lane == 0u && live) {
+    let wanted = clamp(atomicLoad(&totals[0]), 1u, params.k);
     var best = 0u;
-    for (var c = 1u; c < 16u; c++) { best = select(best, c, atomicLoad(&totals[c]) >= params.k); }
+    for (var c = 1u; c < 16u; c++) { best = select(best, c, atomicLoad(&totals[c]) >= wanted); }
     let key = digits[row] | (best << params.shift);
     digits[row] = key;
     thresholds[row] = select(params.above, value_of(key), key != 0u);

@@ -146,7 +146,11 @@ describe("every architecture", () => {
     const sae = createSae({ ...variant, dIn: 5, dSae: 16, selectionRows: 6 } as SaeConfig);
     await randomize(sae, 4);
     const x = tensor(Float32Array.from(seededValues(9, [18, 5]).data), { shape: [18, 5] });
-    const [once, twice] = [sae.forward(x), sae.forward(cat([x, x]))];
+    const dead = tensor(Uint8Array.from({ length: 16 }, (_, f) => Number(f % 4 === 0)));
+    const [once, twice] = [sae.forward(x, { dead }), sae.forward(cat([x, x]), { dead })];
+    expect(Object.keys(once.losses).some((name) => name === "aux" || name === "preAct")).toBe(
+      sae.looksAfterDead || variant.architecture === "gated",
+    );
     for (const [name, loss] of Object.entries(once.losses)) {
       const isSum = name === "l1" && "l1Reduction" in variant && variant.l1Reduction === "sum";
       const value = await loss.item();
@@ -173,7 +177,8 @@ describe("AuxK", () => {
     expect([...fired.slice(0, 4)]).toEqual([0, 0, 0, 0]);
     losses.aux!.backward();
     expect((await sae.getParameter("b_enc").grad!.data()).slice(0, 4).every((g) => g !== 0)).toBe(true);
-    expect((await sae.W_enc.grad!.data()).some((g) => g !== 0)).toBe(true);
+    const columns = Array.from(await sae.W_enc.grad!.data(), (g) => g !== 0);
+    expect(columns).toEqual(Array.from({ length: 6 * 20 }, (_, i) => i % 20 < 4)); // all of the dead ones, and no others
     expect(sae.b_dec.grad).toBeNull();
   });
 
@@ -215,6 +220,41 @@ describe("BatchTopK", () => {
     other.loadStateDict(saved);
     expect([...(await other.encode(x).data())]).toEqual([...(await sae.encode(x).data())]);
   });
+
+  it.each([0, 10])(
+    "learns its threshold from the least activations above 0, however few, and nothing where none are: %i",
+    async (selectionRows) => {
+      const sae = make({ architecture: "batchtopk", k: 4, selectionRows, thresholdRate: 0.25 });
+      await randomize(sae, 8);
+      const shift = (by: number): void =>
+        sae.getParameter("b_enc").load({ shape: [20], dtype: "f32", data: new Float32Array(20).fill(by) });
+      const threshold = async (): Promise<number> => (await sae.stateDict()).get("topk_threshold")!.data[0]!;
+      const x = rowsOf(6);
+      const seen = async (): Promise<number> => {
+        const output = sae.forward(x);
+        sae.afterStep([output]);
+        const features = Array.from(await output.features.data());
+        expect(count(features)).toBeLessThan(4 * 30); // fewer are above 0 than have a place
+        const size = 20 * (selectionRows || 30);
+        const groups = Array.from({ length: 600 / size }, (_, g) => features.slice(g * size, (g + 1) * size).filter((v) => v > 0));
+        const least = groups.filter(({ length }) => length > 0).map((group) => Math.min(...group));
+        return least.reduce((a, b) => a + b, 0) / least.length;
+      };
+      shift(-100);
+      await seen();
+      expect(await threshold()).toBe(-1); // nothing has fired yet
+      shift(-1.7);
+      const first = await seen();
+      expect(first).toBeGreaterThan(0);
+      expect(await threshold()).toBeCloseTo(first, 6);
+      shift(-2);
+      const second = await seen();
+      expect(await threshold()).toBeCloseTo(0.75 * first + 0.25 * second, 6);
+      shift(-100);
+      await seen();
+      expect(await threshold()).toBeCloseTo(0.75 * first + 0.25 * second, 6);
+    },
+  );
 
   it("refuses a batch that does not divide into its groups, and chunks of one that has none", () => {
     expect(() => make({ architecture: "batchtopk" }).forward(rowsOf(1), { rows: 60 })).toThrow(

@@ -1,4 +1,4 @@
-import { full, keepBatchTopk, noGrad, type Parameter, type Tensor, TensorError, where } from "@cursive/tensor";
+import { full, keepBatchTopk, noGrad, type Parameter, stack, type Tensor, TensorError, where } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
 import { type SaeCommonConfig, type SaeOutput, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
@@ -29,7 +29,7 @@ interface Selected {
 /** The selection of BatchTopK with its threshold for inference; what is decoded and lost is the subclass'. */
 export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends SparseAutoencoder<C & Required<BatchTopKOptions>> {
   readonly b_enc: Parameter;
-  /** `[]`: running mean of the least activation that stayed; negative until the first batch. */
+  /** `[]`: running mean over batches of the least activation above 0 that stayed; negative until there is one. */
   readonly topkThreshold: Tensor;
 
   /** @throws TensorError unless 0 < k ≤ dSae. */
@@ -52,14 +52,15 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
     return { topk_threshold: this.topkThreshold };
   }
 
-  /** Moves the threshold towards that of the batch, the mean of its chunks'. */
+  /** Moves the threshold towards that of the batch, the mean of its chunks'. Where no latent fires there is none, and it stays. */
   override afterStep(outputs: readonly Pick<SaeOutput, "threshold">[]): void {
     const seen = outputs.flatMap(({ threshold }) => threshold ?? []);
     if (seen.length === 0) return;
     noGrad(() => {
-      const mean = seen.reduce((a, b) => a.add(b)).mul(1 / seen.length);
+      const mean = meanAboveZero(stack(seen));
       const { topkThreshold: before } = this;
-      before.copyFrom(where(before.lt(0), mean, before.add(mean.sub(before).mul(this.config.thresholdRate))));
+      const moved = where(before.lt(0), mean, before.add(mean.sub(before).mul(this.config.thresholdRate)));
+      before.copyFrom(where(mean.gt(0), moved, before));
     });
   }
 
@@ -85,7 +86,7 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
       throw new TensorError(`Expected a multiple of ${together} rows (selectionRows) but found ${rows}: that many compete for activations`);
     const count = Math.max(1, Math.floor(k * together));
     const { kept, threshold } = keepBatchTopk(preActivations.reshape([rows / together, together * dSae]), count, { above: 0 });
-    return { preActivations, features: kept.reshape([rows, dSae]), threshold: noGrad(() => threshold.mean()) };
+    return { preActivations, features: kept.reshape([rows, dSae]), threshold: noGrad(() => meanAboveZero(threshold)) };
   }
 
   /** The losses and, where there are dead latents to look after, AuxK with them. */
@@ -96,6 +97,11 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
     const aux = auxLoss({ x, reconstruction, preActivations, W_dec: this.W_dec, dead: step.dead, kAux, rows: step.rows });
     return { ...terms, losses: { ...terms.losses, aux: aux.mul(auxCoefficient) } };
   }
+}
+
+/** The mean of those above 0, `[]`; 0 where there are none. */
+function meanAboveZero(x: Tensor): Tensor {
+  return x.sum().div(x.gt(0).to("f32").sum().clamp({ min: 1 }));
 }
 
 /**

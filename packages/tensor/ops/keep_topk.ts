@@ -115,7 +115,7 @@ export function keepTopk(x: Tensor, k: number, { above = Number.NEGATIVE_INFINIT
 
 /**
  * {@link keepTopk} for long rows `[.., N]`, such as all activations of a batch in one (Bussmann et al., arXiv 2412.06410). Values equal to
- * the k-th greatest all stay. `threshold [..]` is that value, or `above` where fewer than k are greater than it; no gradient goes through it.
+ * the k-th greatest all stay. `threshold [..]` is the least value that stays, `above` where none does; no gradient goes through it.
  *
  * @example
  * ```ts

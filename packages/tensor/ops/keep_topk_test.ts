@@ -77,7 +77,7 @@ async function batchAgrees(c: Case): Promise<void> {
   expect(plain(await y.data())).toEqual(plain(wanted.flat()));
   const thresholds = rowsOf(data, n).map((row) => {
     const sorted = row.filter((v) => v > c.above).toSorted((a, b) => b - a);
-    return sorted.length >= k ? sorted[k - 1] : c.above;
+    return sorted[Math.min(k, sorted.length) - 1] ?? c.above;
   });
   expect(plain(await threshold.data())).toEqual(plain(thresholds as number[]));
 }
@@ -122,6 +122,12 @@ describe("keepTopk", () => {
 describe("keepBatchTopk", () => {
   it("keeps what sorting would keep, all equal values at the last place, and tells the threshold", async () => {
     await fc.assert(fc.asyncProperty(cases, batchAgrees), runs(40));
+  });
+
+  it("is caught when what may stay is not counted", async () => {
+    const few = { size: { rows: 7, n: 65 }, share: 0.9, seed: 3, kind: "uniform", above: 0, family: "portable" } as const;
+    await batchAgrees(few);
+    await withMutation("keep_topk", [/able \+= u32\(key != 0u\)/, "able = params.k"], () => expect(batchAgrees(few)).rejects.toThrow());
   });
 
   it("works in captured steps with changing data", async () => {
