@@ -41,7 +41,7 @@ function describeEffect({ effect: { all, real } }: SaeEvaluation): string {
     row(`recovered of what ${name === "zero" ? "zeros destroy" : "the mean destroys"}`, ({ recovered: { [name]: of } }) =>
       of.isIllConditioned ? "destroys too little" : percent(of.ce),
     ),
-    row("  of the KL divergence", ({ recovered: { [name]: of } }) => percent(of.kl)),
+    row("  of the KL divergence", ({ recovered: { [name]: of } }) => (of.isKlIllConditioned ? "destroys too little" : percent(of.kl))),
   ];
   return table([
     ["the model's loss in nats a target", "without padding", "all targets"],
@@ -80,7 +80,7 @@ function describeLatents({ activity, geometry }: SaeEvaluation): string {
 
 function describeStability({ mmcs, found }: Stability): string {
   return table([
-    ["latents found again", "mean greatest cosine", "with 0.9 or more"],
+    ["latents that fire found again", "mean greatest cosine", "with 0.9 or more"],
     ["these in the other", mmcs.aInB.toFixed(3), `${(100 * found.aInB).toFixed(0)}%`],
     ["the other's in these", mmcs.bInA.toFixed(3), `${(100 * found.bInA).toFixed(0)}%`],
   ]);

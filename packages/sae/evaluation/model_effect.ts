@@ -19,6 +19,8 @@ export interface Recovered {
   readonly kl: Estimate;
   /** The ablation raises the cross-entropy by less than 0.01 nats: then `ce` divides by almost nothing and says little. */
   readonly isIllConditioned: boolean;
+  /** The same of the ablation's divergence and `kl`. */
+  readonly isKlIllConditioned: boolean;
 }
 
 /** Effects on some of the targets. */
@@ -118,7 +120,7 @@ class EffectTally {
     };
   }
 
-  #recovered(ablation: Variant, { deltaCe }: VariantEffect): Recovered {
+  #recovered(ablation: Variant, { deltaCe, kl: divergence }: VariantEffect): Recovered {
     return {
       ce: this.#ratio(
         ({ ce }) => ce[ablation] - ce.sae,
@@ -129,6 +131,7 @@ class EffectTally {
         ({ kl }) => kl[ablation],
       ),
       isIllConditioned: !(deltaCe.value >= LEAST_HARM),
+      isKlIllConditioned: !(divergence.value >= LEAST_HARM),
     };
   }
 

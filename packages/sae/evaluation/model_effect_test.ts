@@ -134,7 +134,7 @@ describe("measureModelEffect", () => {
     const none = await effectOf(sae, { spliceAt: new Uint8Array(vocabulary) });
     expect(none.all.sae.kl.value).toBe(0);
     expect(none.all.zero.deltaCe.value).toBe(0);
-    expect(none.all.recovered.zero.isIllConditioned).toBe(true);
+    expect(none.all.recovered.zero).toMatchObject({ isIllConditioned: true, isKlIllConditioned: true });
     const everywhere = await effectOf(sae, { spliceAt: new Uint8Array(vocabulary).fill(1) });
     expect(everywhere).toEqual(await effectOf(sae));
     expect((await effectOf(sae, { spliceAt: keep })).all.sae.kl.value).not.toBe(everywhere.all.sae.kl.value);
@@ -238,9 +238,9 @@ describe("the notebook's functions", () => {
     const { freqs, frac_dead, histogram } = await getFreqs(silent, { model: spliceSite(model, site), batches: batchesOf(5) });
     expect(freqs).toEqual(new Array(width).fill(0));
     expect(frac_dead).toBe(1);
-    expect(histogram.edges[0]).toBeCloseTo(-6.5, 12);
+    expect([histogram.edges[0], histogram.edges[50]]).toEqual([expect.closeTo(-7, 12), expect.closeTo(-6, 12)]); // as numpy.histogram has it
     expect(histogram.counts).toHaveLength(50);
-    expect(histogram.counts[0]).toBe(width);
+    expect(histogram.counts[25]).toBe(width);
   });
 });
 
@@ -271,6 +271,22 @@ describe("toSaeBench", () => {
       "max_decoder_cosine_sim",
       "max_encoder_cosine_sim",
     ]);
+    const { recovered } = evaluation.effect.real;
+    const scores = (of: object): unknown[] => {
+      const effect = {
+        ...evaluation.effect,
+        real: { ...evaluation.effect.real, recovered: { ...recovered, zero: { ...recovered.zero, ...of } } },
+      };
+      const { model_behavior_preservation: kl, model_performance_preservation: ce } = toSaeBench({
+        ...evaluation,
+        effect,
+      }).eval_result_metrics;
+      return [ce.ce_loss_score, kl.kl_div_score];
+    };
+    const { ce, kl } = recovered.zero;
+    expect(scores({ isIllConditioned: false, isKlIllConditioned: false })).toEqual([ce.value, kl.value]);
+    expect(scores({ isIllConditioned: true, isKlIllConditioned: false })).toEqual([-1, kl.value]);
+    expect(scores({ isIllConditioned: true, isKlIllConditioned: true })).toEqual([-1, -1]);
     const all = toSaeBench(evaluation, { targets: "all", ablation: "mean" }).eval_result_metrics;
     expect(all.model_performance_preservation.ce_loss_with_ablation).toBe(evaluation.effect.all.mean.ce.value);
     expect(JSON.parse(JSON.stringify(evaluation)).activity.density).toHaveLength(16);

@@ -31,7 +31,7 @@ export interface Freqs {
 
 /** The notebook's histogram of log10(freq + 10^−6.5): latents that never fire stand at −6.5. */
 export interface FreqHistogram {
-  /** 51, from the least value to the greatest. */
+  /** 51, from the least value to the greatest; half of one to either side where all are equal. */
   readonly edges: readonly number[];
   /** 50 */
   readonly counts: readonly number[];
@@ -87,10 +87,19 @@ export function freqs(frequencies: readonly number[]): Freqs {
 
 const BINS = 50;
 
+/** As `numpy.histogram`, which the notebook's plot goes by. */
 function histogram(values: readonly number[]): FreqHistogram {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const width = (most - least) / BINS;
+  const [first, last] = least === most ? [least - 0.5, most + 0.5] : [least, most];
+  const width = (last - first) / BINS;
+  const edges = Array.from({ length: BINS + 1 }, (_, i) => (i === BINS ? last : first + i * width));
   const counts = new Array<number>(BINS).fill(0);
-  for (const value of values) counts[width > 0 ? Math.min(BINS - 1, Math.floor((value - least) / width)) : 0]!++;
-  return { edges: Array.from({ length: BINS + 1 }, (_, i) => least + i * width), counts };
+  for (const value of values) {
+    let bin = Math.min(BINS - 1, Math.floor((value - first) / width));
+    if (value < edges[bin]!)
+      bin--; // rounding has put it on the wrong side of an edge
+    else if (bin < BINS - 1 && value >= edges[bin + 1]!) bin++;
+    counts[bin]!++;
+  }
+  return { edges, counts };
 }

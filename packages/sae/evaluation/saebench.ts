@@ -1,7 +1,10 @@
 import type { SaeEvaluation } from "./evaluate_sae.ts";
 import type { TargetsEffect } from "./model_effect.ts";
 
-/** The core evaluation of SAEBench, `sae_bench/evals/core/eval_output.py`: its keys, in its units. −1 stands for what was not measured there. */
+/**
+ * The core evaluation of SAEBench, `sae_bench/evals/core/eval_output.py`: its keys, in its units. −1 stands for what was not measured there, and for
+ * scores against an ablation that costs too little to be divided by: its readers take nothing but numbers.
+ */
 export interface SaeBenchCore {
   readonly eval_type_id: "core";
   readonly eval_result_metrics: {
@@ -71,17 +74,18 @@ export function toSaeBench(evaluation: SaeEvaluation, options: SaeBenchOptions =
   const { reconstruction, activity, geometry, effect } = evaluation;
   const { targets = "real", ablation = "zero" } = options;
   const measured: TargetsEffect = effect[targets];
+  const { ce, kl, isIllConditioned, isKlIllConditioned } = measured.recovered[ablation];
   const latents = activity.density.length;
   return {
     eval_type_id: "core",
     eval_result_metrics: {
       model_behavior_preservation: {
-        kl_div_score: measured.recovered[ablation].kl.value,
+        kl_div_score: isKlIllConditioned ? -1 : kl.value,
         kl_div_with_ablation: measured[ablation].kl.value,
         kl_div_with_sae: measured.sae.kl.value,
       },
       model_performance_preservation: {
-        ce_loss_score: measured.recovered[ablation].ce.value,
+        ce_loss_score: isIllConditioned ? -1 : ce.value,
         ce_loss_with_ablation: measured[ablation].ce.value,
         ce_loss_with_sae: measured.sae.ce.value,
         ce_loss_without_sae: measured.ce.value,
