@@ -16,26 +16,32 @@ export function meanNorm(rows: Float32Array, width: number): number {
 
 /**
  * The point with the least sum of distances to the rows, which outliers hardly move: Weiszfeld's iteration from the mean, until it moves by
- * less than 1e-6 of the rows' spread.
+ * less than 1e-6 of the rows' spread. Where it hits rows exactly, at which it would stand still, these hold it back by no more than they
+ * weigh (Y. Vardi and C.-H. Zhang, "The multivariate L1-median and associated data depth", 2000).
  */
 export function geometricMedian(rows: Float32Array, width: number): Float64Array {
   let center = meanRow(rows, width);
   for (let round = 0; round < 100; round++) {
-    const next = new Float64Array(width);
-    let total = 0;
-    let spread = 0;
+    const sum = new Float64Array(width);
+    let [total, spread, hit] = [0, 0, 0];
     for (let start = 0; start < rows.length; start += width) {
       let squares = 0;
       for (let d = 0; d < width; d++) squares += (rows[start + d]! - center[d]!) ** 2;
       const distance = Math.sqrt(squares);
+      if (distance < 1e-12) {
+        hit++;
+        continue;
+      }
       spread += distance;
-      const weight = 1 / Math.max(distance, 1e-12);
-      total += weight;
-      for (let d = 0; d < width; d++) next[d]! += weight * rows[start + d]!;
+      total += 1 / distance;
+      for (let d = 0; d < width; d++) sum[d]! += rows[start + d]! / distance;
     }
-    const moved = Math.hypot(...next.map((sum, d) => sum / total - center[d]!));
-    center = next.map((sum) => sum / total);
-    if (moved <= (1e-6 * spread * width) / rows.length) break;
+    if (total === 0) break; // all rows are here
+    const step = sum.map((value, d) => value / total - center[d]!);
+    const pull = total * Math.hypot(...step); // of the rows elsewhere, each by 1
+    const share = hit === 0 ? 1 : Math.max(0, 1 - hit / pull);
+    center = center.map((value, d) => value + share * step[d]!);
+    if (share * Math.hypot(...step) <= (1e-6 * spread * width) / rows.length) break;
   }
   return center;
 }

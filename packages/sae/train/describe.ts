@@ -1,6 +1,7 @@
 import { describeCoefficient } from "../coefficient.ts";
 import type { TrainedMember } from "./member.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { ENCODER_SCALE } from "./resample.ts";
 import type { RateSchedule } from "./schedule.ts";
 
 /**
@@ -25,6 +26,7 @@ function describeMember({ name, site, sae, optimizer }: TrainedMember, batchRows
     `decoder: ${decoderConstraint === "unit-norm" ? "rows of norm 1 (gradient projected, step, rows scaled back)" : "free"}`,
     "l2: 1 × mean over rows of ‖x̂ − x‖²",
     ...sae.coefficients().map((c) => describeCoefficient(c, batchRows)),
+    ...describeSelection(sae.config),
     `rate: ${optimizer.initialLr}`,
   ];
   if (sae.architecture === "standard" && escapesPenalty(sae.config))
@@ -32,6 +34,21 @@ function describeMember({ name, site, sae, optimizer }: TrainedMember, batchRows
       "note: a free decoder under an unweighted L1 can grow its rows and shrink the features, which lowers the penalty for nothing",
     );
   return [head, ...lines.map((line) => `  ${line}`)];
+}
+
+/** What decides which latents fire, besides k. */
+function describeSelection(config: object): string[] {
+  const { bandwidth, initialThreshold, selectionRows, thresholdRate } = config as Readonly<Record<string, number | undefined>>;
+  return [
+    ...(bandwidth === undefined
+      ? []
+      : [`thresholds: start at ${initialThreshold}, get gradients from pre-activations within ${bandwidth / 2} of them`]),
+    ...(selectionRows === undefined
+      ? []
+      : [
+          `selection: ${selectionRows === 0 ? "all rows of a batch" : `every ${count(selectionRows)} rows`} compete; the threshold for inference goes ${thresholdRate} of the way to each batch's`,
+        ]),
+  ];
 }
 
 function escapesPenalty(config: object): boolean {
@@ -51,7 +68,7 @@ function describeSchedule({ warmupSteps = 0, decaySteps = 0, decay = "linear", m
 
 function describeOptions(options: ResolvedOptions, { batchRows, hasPenalty }: { batchRows: number; hasPenalty: boolean }): string[] {
   const { totalSteps, betas, eps, maxGradNorm, schedule, sparsityWarmupSteps, activationScale, bDecInit } = options;
-  const { initRows, deadAfterRows, resample, chunkRows } = options;
+  const { initRows, deadAfterRows, resample, chunkRows, seed } = options;
   const clip = maxGradNorm === undefined ? "gradients not clipped" : `gradients clipped to norm ${maxGradNorm}`;
   const needsHead = activationScale !== "none" || bDecInit !== "zero";
   const head = initRows === undefined ? "the first 8 batches" : `the first ${count(initRows)} rows`;
@@ -68,7 +85,7 @@ function describeOptions(options: ResolvedOptions, { batchRows, hasPenalty }: { 
     `dead: latents silent for ${count(deadAfterRows)} rows (${count(Math.ceil(deadAfterRows / batchRows))} steps)`,
     ...(resample
       ? [
-          `resampling: at ${resample.atSteps.map(count).join(", ")} steps, latents silent for ${count(resample.afterRows ?? deadAfterRows)} rows`,
+          `resampling: at ${resample.atSteps.map(count).join(", ")} steps, latents silent for ${count(resample.afterRows ?? deadAfterRows)} rows; directions drawn from ${resample.rows === undefined ? "8 batches" : `${count(resample.rows)} rows`} by seed ${seed}, encoder columns at ${resample.encoderScale ?? ENCODER_SCALE} of the mean norm`,
         ]
       : []),
   ];

@@ -14,6 +14,9 @@ export interface ResampleOptions {
   readonly encoderScale?: number;
 }
 
+/** The default of {@link ResampleOptions.encoderScale}. */
+export const ENCODER_SCALE = 0.2;
+
 /** Rows to choose new directions from. */
 export interface Candidates {
   /** `[N, D]`, scaled as in training. */
@@ -33,7 +36,12 @@ export interface Candidates {
  */
 export async function resampleLatents(
   sae: SparseAutoencoder,
-  { dead, candidates, encoderScale = 0.2, rng }: { dead: ArrayLike<number>; candidates: Candidates; encoderScale?: number; rng: Rng },
+  {
+    dead,
+    candidates,
+    encoderScale = ENCODER_SCALE,
+    rng,
+  }: { dead: ArrayLike<number>; candidates: Candidates; encoderScale?: number; rng: Rng },
 ): Promise<number> {
   const { dIn, dSae, decoderConstraint, applyBDecToInput } = sae.config;
   if (dead.length !== dSae) throw new TensorError(`Expected ${dSae} flags (dSae) but found ${dead.length}`);

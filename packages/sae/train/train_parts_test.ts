@@ -50,6 +50,10 @@ describe("the middle of rows", () => {
       [0, -0.05],
     ] as const)
       expect(sum(x! + dx, y! + dy)).toBeGreaterThan(sum(x!, y!));
+    // The mean is the last row, where plain Weiszfeld stays: here another point is better, there it is the median itself, and so where all are one.
+    expect(geometricMedian(Float32Array.of(0, 0, 0, 0, 0, 0, 4, 0, 1, 0), 2)[0]).toBeLessThan(0.01);
+    expect([...geometricMedian(Float32Array.of(-1, 0, 1, 0, 0, -2, 0, 2, 0, 0), 2)]).toEqual([0, 0]);
+    expect([...geometricMedian(Float32Array.of(3, 1, 3, 1, 3, 1), 2)]).toEqual([3, 1]);
     expect(meanNorm(Float32Array.of(3, 4, 0, 1), 2)).toBe(3);
   });
 });

@@ -382,6 +382,50 @@ describe("SaeTrainer", () => {
     expect(text).toContain("rates: constant");
   });
 
+  it("tells every setting that changes what is trained", () => {
+    const told = (config: Variant, options: Partial<SaeTrainOptions> = {}): string =>
+      trainerOf(make(config), options).describe({ batchRows: 500 }).join("\n");
+    const common = { decoderConstraint: "none", applyBDecToInput: false, init: "kaiming", decoderInitNorm: 0.3 } as const;
+    const own: readonly [Variant, object][] = [
+      [{ architecture: "standard" }, { l1Coefficient: 7, l1Reduction: "sum", l1Weight: "decoder-norm" }],
+      [{ architecture: "topk" }, { k: 3, kAux: 5, auxCoefficient: 0.5 }],
+      [{ architecture: "batchtopk" }, { k: 3, kAux: 5, auxCoefficient: 0.5, selectionRows: 50, thresholdRate: 0.3 }],
+      [{ architecture: "matryoshka" }, { k: 3, kAux: 5, auxCoefficient: 0.5, selectionRows: 50, thresholdRate: 0.3, widths: [9, 40] }],
+      [{ architecture: "gated" }, { l1Coefficient: 7 }],
+      [
+        { architecture: "jumprelu" },
+        { l0Coefficient: 7, sparsity: "step", bandwidth: 0.9, initialThreshold: 0.7, tanhScale: 9, preActCoefficient: 0.5, decoderConstraint: "unit-norm" },
+      ],
+    ]; // biome-ignore format: a table
+    for (const [variant, changes] of own) {
+      const before = told(variant);
+      for (const [name, value] of Object.entries({ ...common, ...changes }))
+        expect(told({ ...variant, [name]: value }), `${variant.architecture} ${name}`).not.toBe(before);
+    }
+    const resample = { atSteps: [4], rows: 300, afterRows: 70, encoderScale: 0.4 };
+    const all: Partial<SaeTrainOptions> = {
+      ...{ totalSteps: 31, lr: 0.5, betas: [0.8, 0.9], eps: 1e-5, maxGradNorm: 2, sparsityWarmupSteps: 5, activationScale: "sqrt-width" },
+      ...{ bDecInit: "mean", deadAfterRows: 77, chunkRows: 50 },
+    };
+    const before = told({ architecture: "standard" });
+    for (const [name, value] of Object.entries(all)) expect(told({ architecture: "standard" }, { [name]: value }), name).not.toBe(before);
+    const full: Partial<SaeTrainOptions> = {
+      ...all,
+      resample,
+      initRows: 99,
+      seed: 5,
+      schedule: { warmupSteps: 2, decaySteps: 3, decay: "cosine", minFactor: 0.1 },
+    };
+    const whole = told({ architecture: "standard" }, full);
+    const others = [
+      { initRows: 98 },
+      { seed: 6 },
+      ...Object.keys(resample).map((name) => ({ resample: { ...resample, [name]: name === "atSteps" ? [5] : 0.6 } })),
+      ...Object.entries({ warmupSteps: 3, decaySteps: 4, decay: "linear", minFactor: 0 }).map(([name, value]) => ({ schedule: { ...full.schedule, [name]: value } })),
+    ] as Partial<SaeTrainOptions>[]; // biome-ignore format: a list
+    for (const other of others) expect(told({ architecture: "standard" }, { ...full, ...other }), JSON.stringify(other)).not.toBe(whole);
+  });
+
   it("refuses members that do not go together, streams of another width and unknown names", async () => {
     const sae = make(variants[0]!);
     const twice = [
