@@ -89,8 +89,9 @@ export type { ReconstructionMetrics } from "./evaluation/reconstruction_tally.ts
 export type { LabelledRows, LabelledSource } from "./evaluation/row_chunks.ts";
 export { type SaeBenchCore, type SaeBenchOptions, toSaeBench } from "./evaluation/saebench.ts";
 export type { SequenceBatch, SequenceBatches, SequenceOptions, SpliceableModel } from "./evaluation/sequences.ts";
+export { type SiteRowsOptions, siteRows } from "./evaluation/site_rows.ts";
 export { type Codec, type SpliceOptions, spliceHook } from "./evaluation/splice.ts";
-export { type Stability, stability } from "./evaluation/stability.ts";
+export { type Stability, type StabilityOptions, stability } from "./evaluation/stability.ts";
 export { type DictionaryLearningFiles, readDictionaryLearning } from "./formats/dictionary_learning.ts";
 export type {
   Bars,

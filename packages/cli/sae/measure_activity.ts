@@ -1,51 +1,30 @@
-import { spliceSite, targetBatches, tokenFilter } from "@cursive/cursive-model";
-import { evaluateRows, type FeatureActivityMetrics, type LabelledRows, type SparseAutoencoder } from "@cursive/sae";
-import { capture, noGrad, type Tensor } from "@cursive/tensor";
+import { type Split, spliceSite, targetBatches, tokenFilter } from "@cursive/cursive-model";
+import { evaluateRows, type FeatureActivityMetrics, type SparseAutoencoder, siteRows } from "@cursive/sae";
 import type { ModelWithData } from "../run/model_data.ts";
 
-/** Sequences that are read at once. */
-const PIECE = 8;
-
-/** When and how strongly latents fire on the ink of held-out words. @throws The reason of `signal`, if it asks to stop. */
-export async function measureActivity(
-  sae: SparseAutoencoder,
-  about: {
-    readonly subject: ModelWithData;
-    readonly site: string;
-    readonly sequences: number;
-    readonly signal: AbortSignal;
-    readonly onSequences: (done: number) => void;
-  },
-): Promise<FeatureActivityMetrics> {
-  return (await evaluateRows(sae, inkRows(about))).activity;
+/** What {@link measureActivity} reads. */
+export interface MeasureActivityOptions {
+  readonly subject: ModelWithData;
+  readonly site: string;
+  readonly split: Split;
+  readonly batches: number;
+  /** Sequences of each. */
+  readonly batchSize: number;
+  /** 1 for each token id whose places count, `[V]`. Default: ink. */
+  readonly keep?: ArrayLike<number>;
+  readonly signal: AbortSignal;
+  readonly onSequences: (done: number) => void;
 }
 
-async function* inkRows({
-  subject: { found, data },
-  site,
-  sequences,
-  signal,
-  onSequences,
-}: Parameters<typeof measureActivity>[1]): AsyncGenerator<LabelledRows> {
-  const spliced = spliceSite(found.model, site);
-  const keep = tokenFilter(found.tokenizer);
-  const batches = Math.ceil(sequences / PIECE);
-  const batch = targetBatches(data.dataset, { batches, batchSize: PIECE });
-  const step = capture((tokens: Tensor, context: Tensor) => noGrad(() => spliced.activation(tokens, context)));
-  try {
-    for (let i = 0; i < batches; i++) {
-      signal.throwIfAborted();
-      const { tokens, context } = batch(i)!;
-      const activation = await step(tokens, context);
-      const [count, length, width] = activation.shape as [number, number, number];
-      yield {
-        rows: activation.reshape([count * length, width]),
-        sequences: Float64Array.from({ length: count * length }, (_, row) => i * PIECE + Math.floor(row / length)),
-        mask: Uint8Array.from(tokens.data as Int32Array, (token) => Number(Boolean(keep[token]))),
-      };
-      onSequences((i + 1) * PIECE);
-    }
-  } finally {
-    step.destroy();
-  }
+/** When and how strongly latents fire. @throws The reason of `signal`, if it asks to stop. */
+export async function measureActivity(sae: SparseAutoencoder, options: MeasureActivityOptions): Promise<FeatureActivityMetrics> {
+  const { subject, site, split, batches, batchSize, keep, signal, onSequences } = options;
+  const { found, data } = subject;
+  const rows = siteRows(spliceSite(found.model, site), {
+    batches: targetBatches(data.dataset, { split, batches, batchSize }),
+    keep: keep ?? tokenFilter(found.tokenizer),
+    signal,
+    onSequences,
+  });
+  return (await evaluateRows(sae, rows)).activity;
 }

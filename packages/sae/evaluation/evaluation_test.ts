@@ -301,5 +301,18 @@ describe("featureGeometry and stability", () => {
     expect(nearest.index).toEqual(Array.from({ length: 12 }, (_, i) => 11 - i));
     const other = await createSae({ architecture: "topk", dIn: 8, dSae: 12, seed: 2 }).stateDict();
     expect(stability(a, other).mmcs.aInB).toBeLessThan(0.9);
+    // b's latent 0 is a's 11, and b's 12 is a row of zeros.
+    const without = stability(a, b, {
+      alive: { a: Array.from({ length: 12 }, (_, f) => f < 10), b: Array.from({ length: 13 }, (_, f) => f > 1) },
+    });
+    expect(without.mmcs).toEqual({ aInB: expect.closeTo(1, 7), bInA: expect.closeTo(10 / 11, 7) });
+    expect(without.nearest.index).toEqual([11, 10, 9, 8, 7, 6, 5, 4, 3, 2, -1, -1]);
+    const hidden = stability(a, b, { alive: { a: new Uint8Array(12).fill(1), b: Array.from({ length: 13 }, (_, f) => f > 0) } });
+    expect(hidden.mmcs.aInB).toBeLessThan(0.99); // a's latent 11 is not found
+    expect(stability(a, b, { alive: { a: new Uint8Array(12), b: new Uint8Array(13) } }).mmcs).toEqual({
+      aInB: Number.NaN,
+      bInA: Number.NaN,
+    });
+    expect(() => stability(a, b, { alive: { a: [1], b: [1] } })).toThrow("Expected 12 flags, one a latent, but found 1");
   });
 });

@@ -50,7 +50,7 @@ export function addSaeCompareCommand(sae: Command): void {
 
 const examples = `
 Activations are those of ink, targets those without padding. Each ± is one standard error. MMCS is the mean over a column's latents of the
-greatest cosine with one of the row's: near 1 where these are found again. \`sae eval\` tells more of one.
+greatest cosine with one of the row's, both out of those that fire: near 1 where these are found again. \`sae eval\` tells more of one.
 
 Examples:
   pnpm cli sae compare 1 2                          the autoencoders of two runs
@@ -92,7 +92,7 @@ async function compare(asked: readonly string[], flags: SaeCompareFlags, output:
   const interruption = listenForInterrupt(() => output.warn("stopping after the sequences under way; once more leaves at once"));
   const states = await Promise.all(saes.map(({ sae }) => sae.stateDict()));
   try {
-    const compared: ComparedSae[] = [];
+    const measured: Omit<ComparedSae, "foundIn">[] = [];
     for (const [i, { loaded, subject, site, words }] of places.entries()) {
       const { found, config: run, data } = subject;
       const { batches = run.training.evaluation.batches, batchSize = run.training.evaluation.batchSize } = flags;
@@ -109,12 +109,18 @@ async function compare(asked: readonly string[], flags: SaeCompareFlags, output:
       });
       if (!Number.isFinite(evaluation.reconstruction.mse.value) || !Number.isFinite(evaluation.effect.all.sae.ce.value))
         throw new RunFailed(`Expected finite figures but found NaN: the weights in ${loaded.path} or ${found.path} are broken`);
-      const foundIn = saes.map((other, j) =>
-        other === loaded || other.config.dIn !== loaded.config.dIn ? null : stability(states[i]!, states[j]!),
-      );
       const config = { ...configOf(loaded), ...(await trainingOf(loaded)) };
-      compared.push({ name: nameSae(loaded), config, words, evaluation, foundIn });
+      measured.push({ name: nameSae(loaded), config, words, evaluation });
     }
+    const densities = measured.map(({ evaluation: { activity } }) => activity.density);
+    const compared = measured.map((own, i): ComparedSae => {
+      const foundIn = saes.map(({ config: { dIn } }, j) =>
+        j === i || dIn !== saes[i]!.config.dIn
+          ? null
+          : stability(states[i]!, states[j]!, { alive: { a: densities[i]!, b: densities[j]! } }),
+      );
+      return { ...own, foundIn };
+    });
     output.endProgress();
     if (flags.out !== undefined) {
       const about = { models: [...models.values()].map(describeModel), split: flags.split };

@@ -1,12 +1,13 @@
 import { type Split, spliceSite, targetBatches, tokenFilter } from "@cursive/cursive-model";
-import { evaluateSae, type SaeEvaluationOptions, type Stability, stability, toSaeBench } from "@cursive/sae";
+import { evaluateSae, type SaeEvaluation, type SaeEvaluationOptions, type Stability, stability, toSaeBench } from "@cursive/sae";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RunFailed, UsageError } from "../../errors.ts";
 import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
 import { describeSaeEvaluation } from "../../sae/describe_evaluation.ts";
-import { describeSae, findSae, type LoadedSae } from "../../sae/load_sae.ts";
+import { describeSae, findSae, type LoadedSae, type SaeChoice } from "../../sae/load_sae.ts";
+import { measureActivity } from "../../sae/measure_activity.ts";
 import { describeWords, readWords, warnOfTrainedWords } from "../../sae/read_words.ts";
 import type { TokenKind } from "../../sae/sae_config.ts";
 import { tokenKinds } from "../../sae/sae_schema.ts";
@@ -59,7 +60,7 @@ export function addSaeEvalCommand(sae: Command): void {
         .choices(["everywhere", "kept"])
         .default("everywhere"),
     )
-    .option("--against <sae>", "a file or a run: how many latents another autoencoder shares")
+    .option("--against <sae>", "a file or a run: how many of the latents that fire another autoencoder shares")
     .option(
       "--json",
       "everything as one JSON object on standard output: SAEBench's keys, and all figures with their errors under `cursive`",
@@ -89,7 +90,7 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
   const { found, config, data } = subject;
   const { name: site, width } = rowSite(subject, flags.hook ?? loaded.origin.hook);
   if (width !== loaded.config.dIn) throw new UsageError(`Expected activations ${loaded.config.dIn} wide but found ${site}, ${width} wide`);
-  const against = flags.against === undefined ? null : await compare(loaded, await findSae({ runs, sae: flags.against }));
+  const other = flags.against === undefined ? undefined : await findOther(loaded, { runs, sae: flags.against });
   const { batches = config.training.evaluation.batches, batchSize = config.training.evaluation.batchSize } = flags;
   output.say(`sae      ${describeSae(loaded)}`);
   output.say(`model    ${describeModel(found)}`);
@@ -102,15 +103,23 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
   const interruption = listenForInterrupt(() => output.warn("stopping after the sequences under way; once more leaves at once"));
   const began = performance.now();
   const progress = new Progress(output, batches * batchSize);
-  const evaluation = await evaluateSae(loaded.sae, {
-    model: spliceSite(found.model, site),
-    batches: targetBatches(data.dataset, { split, batches, batchSize }),
-    padToken: found.tokenizer.padToken,
-    keep: tokenFilter(found.tokenizer, chosen(tokens)),
-    splice,
-    signal: interruption.signal,
-    onSequences: (done, pass) => progress.at(done, pass),
-  }).finally(() => {
+  const { signal } = interruption;
+  const keep = tokenFilter(found.tokenizer, chosen(tokens));
+  const measure = async (): Promise<{ readonly evaluation: SaeEvaluation; readonly against: Stability | null }> => {
+    const evaluation = await evaluateSae(loaded.sae, {
+      model: spliceSite(found.model, site),
+      batches: targetBatches(data.dataset, { split, batches, batchSize }),
+      padToken: found.tokenizer.padToken,
+      ...{ keep, splice, signal },
+      onSequences: (done, pass) => progress.at(done, pass),
+    });
+    if (!other) return { evaluation, against: null };
+    const onSequences = (done: number): void => progress.at(done, "other");
+    const { density } = await measureActivity(other.sae, { subject, site, split, batches, batchSize, keep, signal, onSequences });
+    const alive = { a: evaluation.activity.density, b: density };
+    return { evaluation, against: stability(await loaded.sae.stateDict(), await other.sae.stateDict(), { alive }) };
+  };
+  const { evaluation, against } = await measure().finally(() => {
     output.endProgress();
     interruption.stop();
   });
@@ -129,13 +138,23 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
   output.result(result, describeSaeEvaluation(evaluation, { against }));
 }
 
-async function compare({ sae, config }: LoadedSae, other: LoadedSae): Promise<Stability> {
+async function findOther({ config }: LoadedSae, choice: SaeChoice): Promise<LoadedSae> {
+  const other = await findSae(choice);
   if (other.config.dIn !== config.dIn)
     throw new UsageError(`Expected another autoencoder of ${config.dIn} dimensions but found ${other.config.dIn} in ${other.path}`);
-  return stability(await sae.stateDict(), await other.sae.stateDict());
+  return other;
 }
 
-/** Tells how far the two passes over the sequences are. */
+/** A time through the sequences. */
+type Pass = Parameters<NonNullable<SaeEvaluationOptions["onSequences"]>>[1] | "other";
+
+const passes: Readonly<Record<Pass, string>> = {
+  rows: "reading activations",
+  effect: "measuring the model",
+  other: "reading activations for the other",
+};
+
+/** Tells how far the passes over the sequences are. */
 class Progress {
   readonly #output: Output;
   readonly #total: number;
@@ -146,8 +165,8 @@ class Progress {
     this.#total = total;
   }
 
-  at(done: number, pass: Parameters<NonNullable<SaeEvaluationOptions["onSequences"]>>[1]): void {
-    const what = pass === "rows" ? "reading activations" : "measuring the model";
+  at(done: number, pass: Pass): void {
+    const what = passes[pass];
     const now = performance.now();
     const first = this.#began.get(pass);
     if (!first) this.#began.set(pass, { time: now, done });

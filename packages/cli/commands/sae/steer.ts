@@ -88,6 +88,9 @@ Examples:
   pnpm cli sae steer hello --feature 18,40 --ablate --sae 3 --name k-8
   pnpm --silent cli sae steer hello --feature 18 --json | jq '.columns[].writings[].difference'`;
 
+/** Sequences that are read at once. */
+const PIECE = 8;
+
 /** One column of the sheet. */
 interface Column {
   readonly label: string;
@@ -115,7 +118,8 @@ async function steer(given: readonly string[], flags: SteerFlags, output: Output
   try {
     const { signal } = interruption;
     const onSequences = (done: number): void => output.progress(`reading activations ${done}/${flags.sequences} sequences`);
-    const activity = await measureActivity(loaded.sae, { subject, site, sequences: flags.sequences, signal, onSequences });
+    const read = { split: "test", batches: Math.ceil(flags.sequences / PIECE), batchSize: PIECE } as const;
+    const activity = await measureActivity(loaded.sae, { subject, site, ...read, signal, onSequences });
     output.endProgress();
     const ranges = flags.feature.map((latent) => ({
       ...{ latent, density: activity.density[latent]!, highest: activity.maxActivation[latent]! },

@@ -10,7 +10,7 @@ export interface ComparedSae {
   /** What it was measured on. */
   readonly words: ReadWords;
   readonly evaluation: SaeEvaluation;
-  /** How much of it each of the others has found again, in their order; null for itself, and where widths differ. */
+  /** How much of its latents that fire each of the others has found again, in their order; null for itself, and where widths differ. */
   readonly foundIn: readonly (Stability | null)[];
 }
 
@@ -36,9 +36,7 @@ export function describeComparison(compared: readonly ComparedSae[]): string {
     row("latents", ({ evaluation: { activity } }) => String(activity.density.length)),
     row("never fire", ({ evaluation: { activity } }) => String(activity.dead)),
     row("on more than 10% of rows", ({ evaluation: { activity } }) => String(activity.dense.over10Percent.latents)),
-    ...compared.map((other, i) =>
-      row(`MMCS in ${other.name}`, (sae) => (sae === other ? "·" : (sae.foundIn[i]?.mmcs.aInB.toFixed(3) ?? "another width"))),
-    ),
+    ...compared.map((other, i) => row(`MMCS in ${other.name}`, (sae) => (sae === other ? "·" : shownMmcs(sae.foundIn[i] ?? null)))),
   ];
   const widths = compared.map((_, i) => Math.max(...rows.map((cells) => cells[i + 1]!.length)));
   return table(rows.map(([label, ...cells]) => [label!, ...cells.map((cell, i) => cell.padStart(widths[i]!))]));
@@ -58,6 +56,12 @@ export function flattened(value: object, prefix = ""): Record<string, unknown> {
       : [[`${prefix}${key}`, child] as const],
   );
   return Object.fromEntries(entries);
+}
+
+/** How much of an autoencoder another has found again. */
+export function shownMmcs(found: Stability | null): string {
+  if (!found) return "another width";
+  return Number.isNaN(found.mmcs.aInB) ? "none fires" : found.mmcs.aInB.toFixed(3);
 }
 
 /** A value of a configuration in words. */

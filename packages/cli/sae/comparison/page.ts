@@ -4,7 +4,7 @@ import { Html, html } from "../../report/html.ts";
 import { pageBundle } from "../../report/page_bundle.ts";
 import { paletteProperties } from "../../report/palette.ts";
 import { densityChart, sharedAxes } from "./charts.ts";
-import { type ComparedSae, differingKeys, shown } from "./describe.ts";
+import { type ComparedSae, differingKeys, shown, shownMmcs } from "./describe.ts";
 import { byImportance, effectiveL1, reasonFor } from "./reasons.ts";
 
 /** What a comparison was measured on. */
@@ -127,8 +127,8 @@ function figureTable(compared: readonly ComparedSae[]): Html {
 ${compared.map(
   (other, i) =>
     html`<tr><th scope="row">MMCS in ${other.name}</th>${compared.map(
-      (sae) => html`<td class="n">${sae === other ? "·" : (sae.foundIn[i]?.mmcs.aInB.toFixed(3) ?? "another width")}</td>`,
-    )}<td class="doc">mean over a column's latents of the greatest cosine with one of ${other.name}'s: 1 where all are found again</td></tr>`,
+      (sae) => html`<td class="n">${sae === other ? "·" : shownMmcs(sae.foundIn[i] ?? null)}</td>`,
+    )}<td class="doc">mean over a column's latents that fire of the greatest cosine with one of ${other.name}'s that does: 1 where all are found again</td></tr>`,
 )}</tbody></table></div></section>`;
 }
 
