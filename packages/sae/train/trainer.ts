@@ -216,9 +216,9 @@ export class SaeTrainer {
   /** Goes back to a state, so that training goes on bit for bit as it would have. @throws TensorError if it belongs to other members or another stream. */
   async restore(state: Snapshot): Promise<void> {
     const { values } = partOf(state, "trainer");
-    const scales = values.scales as readonly number[] | null;
-    if (scales && scales.length !== this.#sites.length)
-      throw new TensorError(`Expected the state of ${this.#sites.length} sites but found that of ${scales.length}`);
+    const scales = values.scales as readonly number[] | null | undefined;
+    if (scales !== null && scales?.length !== this.#sites.length)
+      throw new TensorError(`Expected the state of ${this.#sites.length} sites but found that of ${scales?.length ?? "none"}`);
     const members = partOf(state, "members");
     const parts = this.members.map((member) => [member, partOf(members, member.name)] as const);
     if ("stream" in state.values) {

@@ -278,6 +278,14 @@ describe("SaeTrainer", () => {
     const state = await trainerOf(make(variants[0]!), { stream }).state();
     await expect(trainerOf(make(variants[0]!)).restore(state)).rejects.toThrow("Expected a stream that can be resumed");
     const other = trainerOf(make(variants[2]!), { stream: new ArrayStream(numbers, { groupsPerBatch: 8 }) });
+    const trained = (scales: unknown): Snapshot => ({ ...state, values: { ...state.values, trainer: { step: 1, scales } as never } });
+    for (const [scales, found] of [
+      [[1, 1], "2"],
+      [undefined, "none"],
+    ])
+      await expect(trainerOf(make(variants[0]!), { stream }).restore(trained(scales))).rejects.toThrow(
+        `Expected the state of 1 sites but found that of ${found}`,
+      );
     await expect(other.restore({ ...state, values: { ...state.values, members: {} } })).rejects.toThrow("Expected a state with 'sae'");
   });
 
