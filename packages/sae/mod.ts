@@ -100,10 +100,11 @@ export type {
   FeatureData,
   FeatureExample,
   LogitList,
+  NearestFeatures,
   Neighbours,
   NeuronAlignment,
 } from "./formats/feature_data.ts";
-export { writeNeuronpedia, writeNeuronpediaBatch } from "./formats/neuronpedia.ts";
+export { type WriteNeuronpediaOptions, writeNeuronpedia, writeNeuronpediaBatch } from "./formats/neuronpedia.ts";
 export { readOpenAi } from "./formats/openai.ts";
 export { readSae, readSaeFile, writeSae, writeSaeFile } from "./formats/own.ts";
 export { foldActivationScale, openSaeFile, type SaeAbout, type SaeFile, toSaeFile } from "./formats/sae_file.ts";

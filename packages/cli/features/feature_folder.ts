@@ -31,9 +31,18 @@ export interface FeatureFolderSize {
   readonly pages: { readonly files: number; readonly bytes: number };
 }
 
+/** What a folder is made to hold, and so which former one it may replace. */
+export interface FolderKind {
+  readonly name: string;
+  /** Whether there is nothing but that in a folder, which is not empty. */
+  holds(path: string): Promise<boolean>;
+}
+
+/** Pages that open from disk: `index.html` and `data` with files as `formatFeatureFile` of `@cursive/sae/dashboard` makes them. */
+const featurePages: FolderKind = { name: "feature pages", holds: holdsFeaturePages };
+
 /**
- * A folder of feature pages while it is made: under another name beside its own, so that it appears whole or not at all. It holds `index.html`
- * and `data` with files as `formatFeatureFile` of `@cursive/sae/dashboard` makes them, which open from disk.
+ * A folder of features while it is made: under another name beside its own, so that it appears whole or not at all.
  *
  * @example
  * ```ts
@@ -46,24 +55,26 @@ export class FeatureFolder {
   /** Where it will be. */
   readonly path: string;
   readonly #draft: string;
+  readonly #kind: FolderKind;
   readonly #sizes = new Map<string, number>();
   #isFinished = false;
 
-  private constructor(path: string, draft: string) {
+  private constructor(path: string, { draft, kind }: { readonly draft: string; readonly kind: FolderKind }) {
     this.path = path;
     this.#draft = draft;
+    this.#kind = kind;
   }
 
-  /** @throws UsageError if something else than feature pages is there already, or the folder cannot be made. */
-  static async create(path: string): Promise<FeatureFolder> {
+  /** @throws UsageError if something else than a folder of its kind is there already, or the folder cannot be made. */
+  static async create(path: string, kind: FolderKind = featurePages): Promise<FeatureFolder> {
     const whole = resolve(path);
-    await checkReplaceable(whole);
+    await checkReplaceable(whole, kind);
     try {
       await mkdir(dirname(whole), { recursive: true });
       await removeAbandoned(whole);
       const draft = `${draftPrefix(whole)}${randomUUID()}`;
       await mkdir(draft);
-      return new FeatureFolder(whole, draft);
+      return new FeatureFolder(whole, { draft, kind });
     } catch (error) {
       throw new UsageError(`Expected a folder that can be written at ${whole} but found ${systemCode(error) ?? error}`);
     }
@@ -75,7 +86,7 @@ export class FeatureFolder {
     return { ...folderFiles(folder), remove: (name) => rm(join(folder, name)) };
   }
 
-  /** Writes everything. @throws The reason of `signal`, if it asks to stop. */
+  /** Writes pages with all that they need. @throws The reason of `signal`, if it asks to stop. */
   async write(
     pages: WritableFeatures,
     options: {
@@ -86,8 +97,7 @@ export class FeatureFolder {
     },
   ): Promise<void> {
     const { html, signal, onPages } = options;
-    await mkdir(join(this.#draft, "data"), { recursive: true });
-    await this.#put("index.html", html);
+    await this.put("index.html", html);
     await this.#putData(featureFiles.overview, await pages.overview());
     for (let first = 0; first < pages.sequences; first += sequencesPerFile) {
       const count = Math.min(sequencesPerFile, pages.sequences - first);
@@ -102,10 +112,19 @@ export class FeatureFolder {
     await syncFolder(join(this.#draft, "data"));
   }
 
-  /** Puts the folder into its place, in that of former pages. @throws UsageError if something else has come there. */
+  /** Writes a file, whose name may have folders in it. */
+  async put(name: string, content: string | Uint8Array): Promise<void> {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const file = join(this.#draft, name);
+    await mkdir(dirname(file), { recursive: true });
+    await writeSynced(file, bytes);
+    this.#sizes.set(name, bytes.length);
+  }
+
+  /** Puts the folder into its place, in that of its former self. @throws UsageError if something else has come there. */
   async finish(): Promise<FeatureFolderSize> {
     await rm(join(this.#draft, "index-draft"), { recursive: true, force: true });
-    await checkReplaceable(this.path);
+    await checkReplaceable(this.path, this.#kind);
     const former = `${this.#draft}-former`;
     const isReplacing = await rename(this.path, former).then(
       () => true,
@@ -132,13 +151,7 @@ export class FeatureFolder {
   }
 
   async #putData(file: string, value: unknown): Promise<void> {
-    await this.#put(join("data", file), formatFeatureFile(file, value));
-  }
-
-  async #put(name: string, text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    await writeSynced(join(this.#draft, name), bytes);
-    this.#sizes.set(name, bytes.length);
+    await this.put(join("data", file), formatFeatureFile(file, value));
   }
 
   #size(): FeatureFolderSize {
@@ -172,15 +185,15 @@ async function removeAbandoned(path: string): Promise<void> {
   }
 }
 
-/** @throws UsageError unless there is nothing, an empty folder, or feature pages. */
-async function checkReplaceable(path: string): Promise<void> {
+/** @throws UsageError unless there is nothing, an empty folder, or one of the same kind. */
+async function checkReplaceable(path: string, { name: kind, holds }: FolderKind): Promise<void> {
   const names = await readdir(path).catch((error) => {
     if (systemCode(error) === "ENOENT") return [];
     throw new UsageError(`Expected a folder at ${path} but found ${systemCode(error) === "ENOTDIR" ? "a file" : systemCode(error)}`);
   });
-  if (names.length > 0 && !(await holdsFeaturePages(path)))
+  if (names.length > 0 && !(await holds(path)))
     throw new UsageError(
-      `Expected feature pages to replace, or nothing, at ${path} but found ${names.slice(0, 3).join(", ")}: give another --out`,
+      `Expected ${kind} to replace, or nothing, at ${path} but found ${names.slice(0, 3).join(", ")}: give another --out`,
     );
 }
 

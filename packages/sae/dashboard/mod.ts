@@ -5,6 +5,7 @@
  * @module
  */
 export { type BuildPhase, buildFeaturePages, type FeaturePagesOptions } from "./build_feature_pages.ts";
+export { type FeatureCollectionOptions, featureCollection } from "./feature_collection.ts";
 export {
   featureCallback,
   featureFileSource,

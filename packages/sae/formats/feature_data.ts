@@ -38,7 +38,14 @@ export interface LogitList {
   readonly logits: readonly number[];
 }
 
-/** Others that go with a feature, nearest first. */
+/** Others whose decoder rows point most alike, nearest first. */
+export interface NearestFeatures {
+  readonly indices: readonly number[];
+  /** Cosine of the decoder rows. */
+  readonly cosines: readonly number[];
+}
+
+/** Others that fire along with a feature, the most correlated first. */
 export interface Neighbours {
   readonly indices: readonly number[];
   /** Cosine of the decoder rows, or of the activations. */
@@ -58,7 +65,7 @@ export interface NeuronAlignment {
 export interface FeatureData {
   /** Which latent of the autoencoder. */
   readonly index: number;
-  /** Share of the corpus's tokens on which it is above 0. */
+  /** Share of the rows looked at on which it is above 0. */
   readonly frequency: number;
   /** The greatest activation on the corpus. */
   readonly maxActivation: number;
@@ -74,11 +81,12 @@ export interface FeatureData {
   readonly alignment?: NeuronAlignment;
   readonly correlatedNeurons?: Neighbours;
   readonly correlatedFeatures?: Neighbours;
+  readonly nearestFeatures?: NearestFeatures;
 }
 
 /** Features of one autoencoder, and where they come from. */
 export interface FeatureCollection {
-  /** The model's name, such as `cursive-transformer`. */
+  /** The model's name, such as `cursive-transformer`: letters, digits, dashes, dots. */
   readonly model: string;
   readonly modelLayers: number;
   /** The block that the activations are of, from 0. */

@@ -32,6 +32,7 @@ const feature: FeatureData = {
   ],
   vector: [0.6, -0.8],
   correlatedFeatures: { indices: [9], cosines: [0.87654], correlations: [0.5] },
+  nearestFeatures: { indices: [11], cosines: [0.91234] },
 };
 
 const collection: FeatureCollection = {
@@ -98,6 +99,9 @@ describe("writeNeuronpedia()", () => {
       index: "7",
       hasVector: true,
       hookName: "blocks.0.hook_mlp_out",
+      topkCosSimIndices: [11],
+      topkCosSimValues: [0.912],
+      correlated_features_indices: [9],
     });
     expect(record("activations/batch-0")).toMatchObject({
       maxValue: 3.25,
@@ -106,6 +110,17 @@ describe("writeNeuronpedia()", () => {
       dataIndex: "42",
       binMin: -1,
     });
+  });
+
+  it("numbers the batches of features that come in several, and gives them ids of their own", () => {
+    const second = writeNeuronpedia({ ...collection, features: [{ ...feature, index: 8 }] }, { batch: 1 });
+    const batches = [...second.keys()].filter((path) => path.includes("batch"));
+    expect(batches).toEqual([`${folder}/features/batch-1.jsonl`, `${folder}/activations/batch-1.jsonl`]);
+    for (const name of ["release", "model", "sourceset", "source"])
+      expect(second.get(`${folder}/${name}.jsonl`)).toBe(tree.get(`${folder}/${name}.jsonl`));
+    const ids = (text: string): unknown[] => parsedLines(text).map(({ id }) => id);
+    const both = [...ids(tree.get(`${folder}/activations/batch-0.jsonl`)!), ...ids(second.get(batches[1]!)!)];
+    expect(new Set(both).size).toBe(4);
   });
 
   it("gives every activation an id of 25 characters of its own, the same each time", () => {
@@ -162,6 +177,9 @@ describe("both", () => {
       "Expected the peak of an example of feature 7 among its 2 tokens but found 2",
     );
     expect(() => writeNeuronpediaBatch({ ...collection, set: "../x" })).toThrow(SaeFormatError);
+    expect(() => writeNeuronpedia({ ...collection, model: "../x" })).toThrow(
+      new SaeFormatError('Expected a model\'s name of letters, digits, dashes and dots but found "../x"'),
+    );
     const bars = { edges: [0, 1], heights: [1, 2] };
     expect(() => writeNeuronpedia({ ...collection, features: [{ ...feature, logits: bars }] })).toThrow(
       "Expected 3 edges of bars of feature 7 but found 2",

@@ -1,6 +1,6 @@
 /**
  * What Neuronpedia (https://www.neuronpedia.org) takes: SAEDashboard's batches of features, and the tree of `.jsonl` files that an instance
- * imports. The tree's feature and activation files are gzipped there (`batch-0.jsonl.gz`): whoever writes them to a disk does that.
+ * imports. The tree's feature and activation files are gzipped there (`batch-0.jsonl.gz`): whoever writes them to a disk does that, as `sae features` does.
  */
 import { createRng } from "@cursive/tensor";
 import type { Json } from "../snapshot.ts";
@@ -63,6 +63,12 @@ export function writeNeuronpediaBatch(collection: FeatureCollection): string {
   });
 }
 
+/** Options of {@link writeNeuronpedia}. */
+export interface WriteNeuronpediaOptions {
+  /** Which part of the features it is, where they come in several: the number of `batch-N.jsonl`. Default 0. */
+  readonly batch?: number;
+}
+
 /**
  * The tree of files that Neuronpedia imports, text by path: `MODEL/LAYER-SET/{release,model,sourceset,source}.jsonl` and
  * `features/batch-0.jsonl`, `activations/batch-0.jsonl` below it, one object a line. The same collection gives the same text.
@@ -73,7 +79,7 @@ export function writeNeuronpediaBatch(collection: FeatureCollection): string {
  * for (const [path, text] of writeNeuronpedia(collection)) await writeFile(join(folder, path), text);
  * ```
  */
-export function writeNeuronpedia(collection: FeatureCollection): Map<string, string> {
+export function writeNeuronpedia(collection: FeatureCollection, { batch = 0 }: WriteNeuronpediaOptions = {}): Map<string, string> {
   checkFeatures(collection);
   const { model, layer, set, features } = collection;
   const source = `${layer}-${set}`;
@@ -83,8 +89,11 @@ export function writeNeuronpedia(collection: FeatureCollection): Map<string, str
     [`${folder}/model.jsonl`, lines([modelRecord(collection)])],
     [`${folder}/sourceset.jsonl`, lines([sourceSetRecord(collection)])],
     [`${folder}/source.jsonl`, lines([sourceRecord(collection, source)])],
-    [`${folder}/features/batch-0.jsonl`, lines(features.map((feature) => featureRecord(feature, { collection, source })))],
-    [`${folder}/activations/batch-0.jsonl`, lines(features.flatMap((feature) => activationRecords(feature, { collection, source })))],
+    [`${folder}/features/batch-${batch}.jsonl`, lines(features.map((feature) => featureRecord(feature, { collection, source })))],
+    [
+      `${folder}/activations/batch-${batch}.jsonl`,
+      lines(features.flatMap((feature) => activationRecords(feature, { collection, source }))),
+    ],
   ]);
 }
 
@@ -189,7 +198,7 @@ interface Origin {
 }
 
 function featureRecord(feature: FeatureData, { collection, source }: Origin): Fields {
-  const { correlatedFeatures, vector } = feature;
+  const { nearestFeatures, vector } = feature;
   return {
     modelId: collection.model,
     layer: source,
@@ -202,8 +211,8 @@ function featureRecord(feature: FeatureData, { collection, source }: Origin): Fi
     vectorLabel: null,
     vectorDefaultSteerStrength: rounded(3)(feature.maxActivation),
     hookName: collection.hookName,
-    topkCosSimIndices: correlatedFeatures?.indices ?? [],
-    topkCosSimValues: (correlatedFeatures?.cosines ?? []).map(rounded(3)),
+    topkCosSimIndices: nearestFeatures?.indices ?? [],
+    topkCosSimValues: (nearestFeatures?.cosines ?? []).map(rounded(3)),
     ...featureFields(feature),
     sourceSetName: collection.set,
   };
@@ -271,8 +280,10 @@ function lines(records: readonly Fields[]): string {
   return records.map((record) => `${JSON.stringify(record)}\n`).join("");
 }
 
-/** @throws {SaeFormatError} unless what belongs together has one length. */
-export function checkFeatures({ features, set }: FeatureCollection): void {
+/** @throws {SaeFormatError} unless names can be parts of paths, and what belongs together has one length. */
+export function checkFeatures({ features, model, set }: FeatureCollection): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(model))
+    throw new SaeFormatError(`Expected a model's name of letters, digits, dashes and dots but found ${JSON.stringify(model)}`);
   if (!/^[A-Za-z0-9_-]+$/.test(set))
     throw new SaeFormatError(`Expected a set's name of letters, digits and dashes but found ${JSON.stringify(set)}`);
   for (const { index, bands, activations, logits } of features) {

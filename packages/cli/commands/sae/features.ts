@@ -7,6 +7,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { UsageError } from "../../errors.ts";
 import { describeFolder, describeOverview, describeTokens } from "../../features/describe_features.ts";
 import { distinctSequences } from "../../features/distinct_sequences.ts";
+import { type ExportFormat, exportedFolder, exportFeatures, type FeatureFormat, featureFormats } from "../../features/feature_export.ts";
 import { FeatureFolder, type FeatureFolderSize } from "../../features/feature_folder.ts";
 import { featurePage } from "../../features/page_bundle.ts";
 import { describeModel } from "../../run/find_model.ts";
@@ -34,6 +35,11 @@ interface FeaturesFlags extends SubjectChoice {
   readonly ablations: number;
   readonly ablation: boolean;
   readonly seed: number;
+  readonly format: FeatureFormat;
+  readonly around?: number;
+  readonly modelName?: string;
+  readonly setName?: string;
+  readonly creator?: string;
   readonly out?: string;
   readonly index?: true;
   readonly json?: true;
@@ -43,14 +49,16 @@ interface FeaturesFlags extends SubjectChoice {
 /** What is asked for unless flags say otherwise. */
 const defaults = {
   ...{ runs: "runs", split: "test", sequences: 256, tokens: ["theta", "radius"] },
-  ...{ top: 20, ablations: 16, ablation: true, seed: 0 },
+  ...{ top: 20, ablations: 16, ablation: true, seed: 0, format: "pages" },
 } as const satisfies Partial<FeaturesFlags>;
 
 /** `sae features`: pages that show what every feature is about. */
 export function addSaeFeaturesCommand(sae: Command): void {
   sae
     .command("features")
-    .description("Look at every feature on held-out ink and write pages that open from disk; or print a feature's strongest tokens.")
+    .description(
+      "Look at every feature on held-out ink and write pages that open from disk, or files for Neuronpedia and SAEDashboard; or print a feature's strongest tokens.",
+    )
     .argument("[sae]", "a file, or a run that trained it: its name, number or folder (default: the last one)")
     .option("--sae <sae>", "the same")
     .option("--name <name>", "which one of a run that trained several")
@@ -73,7 +81,26 @@ export function addSaeFeaturesCommand(sae: Command): void {
     .option("--ablations <n>", "sequences that each feature is ablated in, at most", wholeNumber(1, 1_000_000), defaults.ablations)
     .option("--no-ablation", "measure no losses, which takes most of the time")
     .option("--seed <n>", "names the random choices of examples and sequences", wholeNumber(0, 0xffff_ffff), defaults.seed)
-    .option("--out <folder>", "where the pages go (default: features beside the autoencoder); former pages there are replaced")
+    .addOption(
+      new Option(
+        "--format <format>",
+        "pages; neuronpedia: the tree that an instance imports, gzipped; neuronpedia-batches: SAEDashboard's batch-N.json; saedashboard: SaeVisData's JSON",
+      )
+        .choices([...featureFormats])
+        .default(defaults.format),
+    )
+    .option(
+      "--around <n>",
+      "tokens before and after an example's place, in other formats than pages (default: 16)",
+      wholeNumber(0, 1_000_000),
+    )
+    .option("--model-name <name>", "the model's name there (default: cursive-transformer)", nameOf(/^[A-Za-z0-9][\w.-]*$/))
+    .option("--set-name <name>", "the autoencoder's set there (default: its hook and width, such as mlp-out-512)", nameOf(/^[\w-]+$/))
+    .option("--creator <name>", "who made it, there; an instance of Neuronpedia wants a user's id (default: cursive)")
+    .option(
+      "--out <folder>",
+      "where it goes (default: features, or the format's name, beside the autoencoder); its former self is replaced",
+    )
     .option("--index", "keep the activation index, in delphi's layout, in index/ of the folder")
     .option("--json", "the overview and the folder's size, or the tables, as JSON on standard output")
     .option("--quiet", "nothing but warnings and errors")
@@ -91,6 +118,7 @@ Examples:
   pnpm cli sae features --features 18,40-49 --sequences 1000
   pnpm cli sae features --no-ablation            sooner done
   pnpm cli sae features --table 18               the notebook's token table of feature 18
+  pnpm cli sae features --format neuronpedia     what an instance of Neuronpedia imports
   pnpm --silent cli sae features --json | jq '.overview.features[] | select(.label) | [.index, .label]'`;
 
 /**
@@ -117,6 +145,8 @@ async function run(argument: string | undefined, flags: FeaturesFlags, output: O
   if (argument !== undefined && flags.sae !== undefined) throw new UsageError("Expected one autoencoder but found two, one after --sae");
   if (flags.table && flags.out !== undefined) throw new UsageError("Expected --table or --out but found both: a table writes nothing");
   if (flags.table && flags.features) throw new UsageError("Expected --table or --features but found both");
+  if (flags.table && flags.format !== "pages") throw new UsageError("Expected --table or --format but found both");
+  if (flags.index && flags.format !== "pages") throw new UsageError("Expected --index with pages but found it with another --format");
   const onWritten = (written: WrittenPages): void => output.result(written, describeWritten(written));
   await lookAtFeatures(argument ?? flags.sae, { flags, output, onWritten });
 }
@@ -146,11 +176,13 @@ async function lookAtFeatures(sae: string | undefined, { flags, output, onWritte
   const outside = [...(flags.features ?? []), ...(flags.table ?? [])].find((feature) => feature >= loaded.config.dSae);
   if (outside !== undefined) throw new UsageError(`Expected features below ${loaded.config.dSae} but found ${outside} in ${loaded.path}`);
   output.say(`sae      ${describeSae(loaded)}`);
-  const build = await prepare(loaded, { flags, output });
+  const { build, layers } = await prepare(loaded, { flags, output });
   output.say(`adapter  ${device.name}${device.isSoftware ? " (software)" : ""}`);
   const interruption = listenForInterrupt((text) => output.warn(text.replace("saving", "nothing is kept")));
   try {
     if (flags.table) return await printTables(flags.table, { build, output, signal: interruption.signal });
+    const { format } = flags;
+    if (format !== "pages") return await writeExport(loaded, { flags, format, build, layers, output, signal: interruption.signal });
     onWritten(await writePages(loaded, { flags, build, output, signal: interruption.signal }));
   } finally {
     output.endProgress();
@@ -164,7 +196,10 @@ type Build = (
 ) => Promise<FeaturePages>;
 
 /** Finds model and words, and says how to look at features in them. */
-async function prepare(loaded: LoadedSae, { flags, output }: { readonly flags: FeaturesFlags; readonly output: Output }): Promise<Build> {
+async function prepare(
+  loaded: LoadedSae,
+  { flags, output }: { readonly flags: FeaturesFlags; readonly output: Output },
+): Promise<{ build: Build /** Blocks of the model. */; layers: number }> {
   const subject = await findSubject(loaded, flags);
   const { found, config, data } = subject;
   const { name: hook, width } = rowSite(subject, flags.hook ?? loaded.origin.hook);
@@ -175,7 +210,7 @@ async function prepare(loaded: LoadedSae, { flags, output }: { readonly flags: F
   output.say(`data     ${config.data.source}: ${flags.sequences} sequences of ${kind}, tokens ${flags.tokens.join(", ")}`);
   warnOfTrainedWords(words, { loaded, output });
   const progress = new Progress(output, flags.sequences);
-  return (options) =>
+  const build: Build = (options) =>
     buildFeaturePages(loaded.sae, {
       ...{ model: found.model, hook, tokenizer: found.tokenizer, seed: flags.seed, examples: { top: flags.top } },
       batches: distinctSequences(data.dataset, { split: flags.split, count: flags.sequences }),
@@ -184,6 +219,7 @@ async function prepare(loaded: LoadedSae, { flags, output }: { readonly flags: F
       onProgress: (phase, { done, total }) => progress.at(phase, { done, total }),
       ...options,
     });
+  return { build, layers: found.model.config.nLayer };
 }
 
 async function printTables(
@@ -227,11 +263,44 @@ async function writePages(
   return { path: folder.path, index, size, seconds: (performance.now() - began) / 1000, overview };
 }
 
-/** `features` in the folder of the run, with the name where there are several; beside a file that no run holds, in the working folder. */
-function defaultFolder(loaded: LoadedSae): string {
+/** Writes the features for another program, which asks for no losses and letters. */
+async function writeExport(
+  loaded: LoadedSae,
+  about: {
+    readonly flags: FeaturesFlags;
+    readonly format: ExportFormat;
+    readonly build: Build;
+    readonly layers: number;
+    readonly output: Output;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { flags, format, build, layers, output, signal } = about;
+  const began = performance.now();
+  await using folder = await FeatureFolder.create(flags.out ?? defaultFolder(loaded, format), exportedFolder(format));
+  const files = folder.indexFiles({ isKept: false });
+  const pages = await build({ features: flags.features, ablations: 0, attributions: 0, files, signal });
+  const decoder = (await loaded.sae.stateDict()).get("W_dec")!;
+  const { around, modelName: model, setName: set, creator } = flags;
+  const onFeatures = (done: number, total: number): void => output.progress(`writing features ${done}/${total}`);
+  const options = { decoder, modelLayers: layers, around, model, set, creator };
+  for await (const [name, content] of exportFeatures(pages, { ...options, format, signal, onFeatures })) await folder.put(name, content);
+  const size = await folder.finish();
+  const overview = await pages.overview();
+  output.endProgress();
+  const seconds = (performance.now() - began) / 1000;
+  const text = `${describeOverview(overview)}\n${describeFolder(folder.path, size)}\ndone     in ${clock(seconds)}`;
+  output.result({ path: folder.path, format, size, seconds, overview }, text);
+}
+
+/**
+ * `features`, or a format's name, in the folder of the run, with the name where there are several; beside a file that no run holds, in the
+ * working folder.
+ */
+function defaultFolder(loaded: LoadedSae, folder = "features"): string {
   const [run, name] = nameSae(loaded).split(":");
-  if (run !== loaded.origin.trainedBy) return resolve("features");
-  return join(dirname(loaded.path), name === undefined ? "features" : `features-${name}`);
+  if (run !== loaded.origin.trainedBy) return resolve(folder);
+  return join(dirname(loaded.path), name === undefined ? folder : `${folder}-${name}`);
 }
 
 /** Tells how far each part of the work is, and what is left of it. */
@@ -275,6 +344,14 @@ function numberList(given: string): number[] {
     if (!found || last < first) throw new InvalidArgumentError(`Expected numbers of features such as 18 or 18,40-49 but found "${given}".`);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
+}
+
+/** A name that can be part of a path and of an address. */
+function nameOf(pattern: RegExp): (given: string) => string {
+  return (given) => {
+    if (!pattern.test(given)) throw new InvalidArgumentError(`Expected a name of letters, digits and dashes but found "${given}".`);
+    return given;
+  };
 }
 
 function kinds(given: string): TokenKind[] {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { gunzipSync } from "node:zlib";
 import { createSae } from "@cursive/sae";
 import { type FeatureOverview, type FeaturePage, featureFileSource, formatFeatureFile, parseFeatureFile } from "@cursive/sae/dashboard";
 import { type Device, openDevice } from "@cursive/tensor";
@@ -134,6 +135,54 @@ describe("sae features", () => {
     expect(existsSync(made())).toBe(false);
   });
 
+  it("writes what an instance of Neuronpedia imports, gzipped, and replaces it", async () => {
+    const folder = at("runs/saes/one-001/neuronpedia");
+    for (let time = 0; time < 2; time++) {
+      const { code, stdout } = await features("--format", "neuronpedia", "--set-name", "k-4", "--creator", "me", "--json");
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ path: folder, format: "neuronpedia", size: { files: 6 } });
+    }
+    const tree = join(folder, "cursive-transformer/0-k-4");
+    const records = (text: string): Record<string, unknown>[] =>
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const plain = (name: string): Record<string, unknown>[] => records(readFileSync(join(tree, `${name}.jsonl`), "utf8"));
+    const zipped = (name: string): Record<string, unknown>[] =>
+      records(gunzipSync(readFileSync(join(tree, `${name}.jsonl.gz`))).toString("utf8"));
+    expect(plain("source")).toMatchObject([{ id: "0-k-4", modelId: "cursive-transformer", creatorId: "me", num_prompts: 10 }]);
+    expect(plain("model")).toMatchObject([{ layers: 1 }]);
+    const found = zipped("features/batch-0");
+    expect(found.every(({ frac_nonzero, vector }) => Number(frac_nonzero) > 0 && (vector as number[]).length === 8)).toBe(true);
+    const examples = zipped("activations/batch-0");
+    expect(new Set(examples.map(({ index }) => index))).toEqual(new Set(found.map(({ index }) => index)));
+    for (const { tokens, values, maxValue, qualifyingTokenIndex } of examples) {
+      expect((tokens as string[]).every((token) => /^(θ \d+°|r [\d.e-]+( up)?|END|PAD)$/.test(token))).toBe(true);
+      expect((values as number[])[qualifyingTokenIndex as number]).toBeGreaterThan(0);
+      expect(maxValue).toBe(Math.max(...(values as number[])));
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  it("writes SAEDashboard's batches and data, with the numbers of dead features", async () => {
+    expect((await features("--format", "neuronpedia-batches", "--features", "0-11", "--around", "2", "--out", at("batches"))).code).toBe(0);
+    const read = (...names: string[]): Record<string, never> => JSON.parse(readFileSync(at(...names), "utf8"));
+    expect(readdirSync(at("batches")).sort()).toEqual(["batch-0.json", "skipped_indexes.json"]);
+    const batch: { features: { feature_index: number; activations: { tokens: string[] }[] }[] } = read("batches", "batch-0.json") as never;
+    const skipped: number[] = read("batches", "skipped_indexes.json").skipped_indexes!;
+    const numbers = [...batch.features.map(({ feature_index }) => feature_index), ...skipped];
+    expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, f) => f));
+    for (const { activations } of batch.features) for (const { tokens } of activations) expect(tokens.length).toBeLessThanOrEqual(5);
+    expect((await features("--format", "saedashboard", "--features", "3", "--out", at("vis"))).code).toBe(0);
+    expect(readdirSync(at("vis"))).toEqual(["sae_vis_data-0.json"]);
+    expect(Object.keys(read("vis", "sae_vis_data-0.json").feature_data_dict!)).toEqual(["3"]);
+    // one format does not replace another
+    const { code, stderr } = await features("--format", "saedashboard", "--out", at("batches"));
+    expect([code, stderr.includes("Expected a former export for saedashboard to replace, or nothing")]).toEqual([2, true]);
+    for (const name of ["batches", "vis"]) rmSync(at(name), { recursive: true });
+  });
+
   it("replaces nothing that is not its own, and says in one line what is wrong", async () => {
     mkdirSync(at("other"));
     writeFileSync(at("other/thesis.txt"), "years of work");
@@ -142,6 +191,9 @@ describe("sae features", () => {
       [["--out", at("other/thesis.txt")], `Expected a folder at ${at("other/thesis.txt")} but found a file`],
       [["--features", "16"], "Expected features below 16 but found 16"],
       [["--table", "3", "--out", "x"], "Expected --table or --out but found both"],
+      [["--table", "3", "--format", "saedashboard"], "Expected --table or --format but found both"],
+      [["--format", "neuronpedia", "--index"], "Expected --index with pages but found it with another --format"],
+      [["--format", "neuronpedia", "--set-name", "../x"], 'Expected a name of letters, digits and dashes but found "../x"'],
       [["one-001", "--sae", "1"], "Expected one autoencoder but found two"],
       [["--features", "3-1"], 'Expected numbers of features such as 18 or 18,40-49 but found "3-1"'],
       [["--hook", "blocks.0.mlp.hook_post"], "Expected activations 8 wide but found blocks.0.mlp.hook_post, 32 wide"],
