@@ -50,6 +50,7 @@ export {
   type RowColumns,
   readShardIndex,
   SHARD_INDEX,
+  type Shard,
   type ShardFiles,
   type ShardIndex,
   ShardSource,

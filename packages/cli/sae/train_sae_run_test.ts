@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Device, openDevice } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -181,6 +181,28 @@ describe("trainSaeRun()", () => {
     );
     expect(JSON.parse(readFileSync(run.file("status.json"), "utf8"))).toMatchObject({ state: "failed" });
   });
+
+  it("knows other numbers in the place of its cache, though everything else of them is the same", async () => {
+    const subject = await openModelWithData({ runs: "", checkpoint });
+    const write = async (storage: "f32" | "f16"): Promise<string> => {
+      const out = join(folder.path, "again");
+      rmSync(out, { recursive: true, force: true });
+      const what = { split: "train", tokens: ["theta", "radius"], rowsPerShard: 100, storage, chunk: 4, sequences: 10 } as const;
+      const { signal } = new AbortController();
+      await cacheActivations(subject, { ...what, hooks: ["blocks.0.hook_mlp_out"], out, signal, onSequence: () => {} });
+      return out;
+    };
+    const config = configOf("default", { ...small, steps: 4, "source.activations": await write("f32") });
+    const run = await newRun("cached");
+    await expect(trainOn(run, { config, stopAt: 3 })).rejects.toMatchObject({ exitCode: 130 });
+    const { hash } = await cachedSource(config);
+    await write("f16");
+    expect((await cachedSource(config)).hash).not.toBe(hash);
+    await expect(trainOn(run, { config })).rejects.toThrow("found none that can be used");
+    await write("f32");
+    expect((await cachedSource(config)).hash).toBe(hash);
+    await trainOn(run, { config });
+  }, 60_000);
 
   it("refuses the checkpoint of another configuration", async () => {
     const run = await newRun("other");

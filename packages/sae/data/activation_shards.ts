@@ -11,15 +11,23 @@ export interface ShardFiles {
   write(name: string, bytes: Uint8Array): Promise<void>;
 }
 
-/** `index.json` of a folder of cached activations. */
+/** One file of cached activations. */
+export interface Shard {
+  readonly file: string;
+  readonly rows: number;
+  /** Of the file, in hexadecimal digits: so that the index stands for the very numbers, however they were made. */
+  readonly sha256: string;
+}
+
+/** `index.json` of a folder of cached activations. Equal indices mean equal rows. */
 export interface ShardIndex {
   readonly format: "cursive-activations";
-  readonly version: 1;
+  readonly version: 2;
   /** D. */
   readonly dIn: number;
   /** In all shards. */
   readonly rows: number;
-  readonly shards: readonly { readonly file: string; readonly rows: number }[];
+  readonly shards: readonly Shard[];
   /** Names of the integers that each row carries besides, such as `token`, `position`, `sequence`. */
   readonly columns: readonly string[];
   /** Whatever the writer wants known: site, checkpoint, data. */
@@ -58,7 +66,7 @@ export interface ShardWriterOptions {
 export class ActivationShardWriter {
   readonly #files: ShardFiles;
   readonly #options: Required<ShardWriterOptions>;
-  readonly #shards: { file: string; rows: number }[] = [];
+  readonly #shards: Shard[] = [];
   #data: Float32Array;
   #columns: Map<string, Int32Array>;
   #filled = 0;
@@ -99,7 +107,7 @@ export class ActivationShardWriter {
     if (this.#filled > 0) await this.#flush();
     const { dIn, columns, about } = this.#options;
     const rows = this.#shards.reduce((sum, shard) => sum + shard.rows, 0);
-    const index: ShardIndex = { format: "cursive-activations", version: 1, dIn, rows, shards: this.#shards, columns, about };
+    const index: ShardIndex = { format: "cursive-activations", version: 2, dIn, rows, shards: this.#shards, columns, about };
     await this.#files.write(SHARD_INDEX, new TextEncoder().encode(`${JSON.stringify(index, null, 2)}\n`));
     return index;
   }
@@ -112,20 +120,26 @@ export class ActivationShardWriter {
     ]);
     for (const [name, data] of this.#columns) tensors.set(name, { shape: [rows], dtype: "i32", data: data.subarray(0, rows) });
     const file = `activations-${String(this.#shards.length).padStart(5, "0")}.safetensors`;
-    await this.#files.write(file, writeSafetensors(tensors, { float16: new Set(storage === "f16" ? [ACTIVATIONS] : []) }));
-    this.#shards.push({ file, rows });
+    const bytes = writeSafetensors(tensors, { float16: new Set(storage === "f16" ? [ACTIVATIONS] : []) });
+    await this.#files.write(file, bytes);
+    this.#shards.push({ file, rows, sha256: await sha256(bytes) });
     this.#filled = 0;
   }
 }
 
 const ACTIVATIONS = "activations";
 
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Reads and checks a folder's index. @throws TensorError if it is none. */
 export async function readShardIndex(files: Pick<ShardFiles, "read">): Promise<ShardIndex> {
   const index = JSON.parse(new TextDecoder().decode(await files.read(SHARD_INDEX))) as Partial<ShardIndex> | null;
-  if (index?.format !== "cursive-activations" || index.version !== 1 || !Array.isArray(index.shards))
+  if (index?.format !== "cursive-activations" || index.version !== 2 || !Array.isArray(index.shards))
     throw new TensorError(
-      `Expected an index of format cursive-activations, version 1, but found ${index?.format ?? "none"}, ${index?.version ?? "none"}`,
+      `Expected an index of format cursive-activations, version 2, but found ${index?.format ?? "none"}, ${index?.version ?? "none"}`,
     );
   return index as ShardIndex;
 }
@@ -173,7 +187,7 @@ export class ShardSource implements AsyncIterableIterator<ActivationRows>, Resum
 
   /**
    * The next stretch with a row that is wanted.
-   * @throws NoRowsError if a whole epoch has none; TensorError if a shard is not what the index says.
+   * @throws NoRowsError if a whole epoch has none; TensorError if a shard is not what the index says, to the last bit.
    */
   async next(): Promise<IteratorResult<ActivationRows>> {
     const whole = this.#place === 0 && this.#row === 0 ? this.#epoch : this.#epoch + 1; // the first epoch that is gone through from its start
@@ -197,8 +211,9 @@ export class ShardSource implements AsyncIterableIterator<ActivationRows>, Resum
 
   async #stretch(): Promise<ActivationRows> {
     const { shards, dIn, columns } = this.#index;
-    const { file, rows } = shards[this.#order()[this.#place]!]!;
-    const tensors = await this.#read(file, rows);
+    const shard = shards[this.#order()[this.#place]!]!;
+    const { rows } = shard;
+    const tensors = await this.#read(shard);
     const end = Math.min(rows, this.#row + this.#options.rowsPerRead);
     const data = (tensors.get(ACTIVATIONS)!.data as Float32Array).subarray(this.#row * dIn, end * dIn);
     const carried = Object.fromEntries(columns.map((name) => [name, (tensors.get(name)!.data as Int32Array).subarray(this.#row, end)]));
@@ -227,8 +242,14 @@ export class ShardSource implements AsyncIterableIterator<ActivationRows>, Resum
       : createRng(shuffleSeed, "shards", this.#epoch).permutation(count);
   }
 
-  async #read(file: string, rows: number): Promise<ReadonlyMap<string, HostTensor>> {
-    if (this.#open?.file !== file) this.#open = { file, tensors: readSafetensors(await this.#files.read(file)).tensors };
+  async #read({ file, rows, sha256: checksum }: Shard): Promise<ReadonlyMap<string, HostTensor>> {
+    if (this.#open?.file !== file) {
+      const bytes = await this.#files.read(file);
+      const found = await sha256(bytes);
+      if (found !== checksum)
+        throw new TensorError(`Expected the rows that the index was written with, SHA-256 ${checksum}, in ${file} but found ${found}`);
+      this.#open = { file, tensors: readSafetensors(bytes).tensors };
+    }
     const { tensors } = this.#open;
     const { dIn, columns } = this.#index;
     const expected = [[ACTIVATIONS, [rows, dIn]], ...columns.map((name) => [name, [rows]])] as [string, number[]][];

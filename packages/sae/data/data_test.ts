@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Resumable, readSnapshot, type Snapshot, writeSnapshot } from "../snapshot.ts";
 import { type ActivationRows, keptRows } from "./activation_rows.ts";
-import { ActivationShardWriter, readShardIndex, SHARD_INDEX, type ShardFiles, ShardSource } from "./activation_shards.ts";
+import { ActivationShardWriter, readShardIndex, SHARD_INDEX, type ShardFiles, type ShardIndex, ShardSource } from "./activation_shards.ts";
 import { ArrayStream } from "./array_stream.ts";
 import { MixingBuffer } from "./mixing_buffer.ts";
 import { NoRowsError } from "./no_rows_error.ts";
@@ -365,16 +365,40 @@ describe("activation shards", () => {
     }
   });
 
+  it("tells by the index alone which numbers are kept, and refuses others in the same places", async () => {
+    const cache = async (storage: "f32" | "f16"): Promise<{ files: ReturnType<typeof memory>; index: ShardIndex }> => {
+      const files = memory();
+      const writer = new ActivationShardWriter(files, { dIn: width, rowsPerShard: 10, storage });
+      await writer.add(Float32Array.from({ length: 20 * width }, (_, i) => i / 3)); // thirds differ as halves
+      return { files, index: await writer.finish() };
+    };
+    const [whole, again, half] = [await cache("f32"), await cache("f32"), await cache("f16")];
+    expect(again.index).toEqual(whole.index);
+    const { shards, ...rest } = half.index;
+    expect({ ...rest, shards: shards.map(({ file, rows }) => ({ file, rows })) }).toEqual({
+      ...whole.index,
+      shards: whole.index.shards.map(({ file, rows }) => ({ file, rows })),
+    });
+    expect(half.index).not.toEqual(whole.index);
+    const { file } = whole.index.shards[1]!;
+    whole.files.files.set(file, half.files.files.get(file)!);
+    const source = new ShardSource(whole.files, whole.index);
+    expect((await source.next()).value.rows.shape).toEqual([10, width]); // of the first shard, which is still its own
+    await expect(source.next()).rejects.toThrow(
+      /^Expected the rows that the index was written with, SHA-256 [0-9a-f]{64}, in activations-00001/,
+    );
+  });
+
   it("refuses another index, a shard that is not as the index says, and columns that are not its own", async () => {
     const files = memory();
     await write(files, [6], 3);
     const index = await readShardIndex(files);
-    const wrong = { ...index, shards: [{ file: index.shards[0]!.file, rows: 4 }] };
+    const wrong = { ...index, shards: [{ ...index.shards[0]!, rows: 4 }] };
     await expect(new ShardSource(files, wrong).next()).rejects.toThrow(
       "Expected 'activations' [4, 4] in activations-00000.safetensors but found [3, 4]",
     );
     files.files.set(SHARD_INDEX, new TextEncoder().encode("{}"));
-    await expect(readShardIndex(files)).rejects.toThrow("Expected an index of format cursive-activations, version 1, but found none, none");
+    await expect(readShardIndex(files)).rejects.toThrow("Expected an index of format cursive-activations, version 2, but found none, none");
     const writer = new ActivationShardWriter(files, { dIn: width, columns: ["token"] });
     await expect(writer.add(new Float32Array(8))).rejects.toThrow("Expected columns token of 2 rows but found 'token' of 0");
     await expect(writer.add(new Float32Array(8), { token: [1, 2], other: [1, 2] })).rejects.toThrow("found 'other'");
