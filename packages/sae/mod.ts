@@ -34,6 +34,8 @@ export { type LogitEffectOptions, logitEffects } from "./analysis/logit_effects.
 export { LatentCorrelation, nearestLatents, type Related } from "./analysis/related.ts";
 export { type HeldLatent, Steering, type SteeringOptions, steeringHook } from "./analysis/steering.ts";
 export { type StrokeRows, strokeFactors } from "./analysis/stroke_factors.ts";
+export { makeTokenDf, type TokenDf } from "./analysis/token_df.ts";
+export { type CreateHtmlOptions, createHtml, tokenVis } from "./analysis/token_html.ts";
 export { type FactorTuning, type LatentTuning, type RowFirings, type TunedBin, Tuning, type TuningOptions } from "./analysis/tuning.ts";
 export type { AuxConfig } from "./architectures/auxiliary.ts";
 export { type BatchTopKConfig, BatchTopKSae } from "./architectures/batchtopk.ts";
