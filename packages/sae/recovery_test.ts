@@ -1,6 +1,6 @@
 import { type Device, openDevice } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createSae, type SaeConfig } from "./create_sae.ts";
+import { architectures, createSae, type SaeConfig } from "./create_sae.ts";
 import { meanMaxCosine } from "./testing/mean_max_cosine.ts";
 import { sparseDictionary } from "./testing/sparse_dictionary.ts";
 import { SaeTrainer } from "./train/trainer.ts";
@@ -27,7 +27,10 @@ const grid: Readonly<Record<string, SaeConfig>> = {
   topk: { architecture: "topk", dIn: width, dSae, k: 2 },
   batchtopk: { architecture: "batchtopk", dIn: width, dSae, k: 2 },
   jumprelu: { architecture: "jumprelu", dIn: width, dSae, l0Coefficient: 0.3 },
+  "jumprelu, step": { architecture: "jumprelu", sparsity: "step", dIn: width, dSae },
   gated: { architecture: "gated", dIn: width, dSae, l1Coefficient: 2 },
+  // Narrower nested autoencoders, such as the default's 4 and 8, are meant to mix directions: they have to explain all with fewer latents than there are.
+  matryoshka: { architecture: "matryoshka", dIn: width, dSae, k: 2, widths: [16, dSae] },
 };
 
 describe("a known sparse dictionary", () => {
@@ -47,6 +50,7 @@ describe("a known sparse dictionary", () => {
       deadAfterRows: 10_000,
     });
     for await (const { step } of trainer.run({ until: steps })) expect(step).toBeGreaterThan(0);
+    expect(new Set(members.map(({ sae }) => sae.architecture))).toEqual(new Set(architectures));
     for (const { name } of members) {
       const found = (await trainer.foldedState(name)).get("W_dec")!.data;
       expect(meanMaxCosine(truth.directions, found, { width }), name).toBeGreaterThan(0.9);
