@@ -90,7 +90,15 @@ export { type FreqHistogram, type Freqs, getFreqs, getReconsLoss, type NotebookO
 export { type Estimate, Ratio } from "./evaluation/ratio.ts";
 export type { ReconstructionMetrics } from "./evaluation/reconstruction_tally.ts";
 export type { LabelledRows, LabelledSource } from "./evaluation/row_chunks.ts";
-export { type SaeBenchCore, type SaeBenchOptions, toSaeBench } from "./evaluation/saebench.ts";
+export {
+  type SaeBenchAbout,
+  type SaeBenchConfig,
+  type SaeBenchCore,
+  type SaeBenchOptions,
+  type SaeBenchOutput,
+  saeBenchOutput,
+  toSaeBench,
+} from "./evaluation/saebench.ts";
 export type { SequenceBatch, SequenceBatches, SequenceOptions, SpliceableModel } from "./evaluation/sequences.ts";
 export { type SiteRowsOptions, siteRows } from "./evaluation/site_rows.ts";
 export { type Codec, type SpliceOptions, spliceHook } from "./evaluation/splice.ts";

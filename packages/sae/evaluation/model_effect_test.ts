@@ -7,7 +7,7 @@ import type { SparseAutoencoder } from "../sae.ts";
 import { evaluateSae, type SaeEvaluation, type SaeEvaluationOptions } from "./evaluate_sae.ts";
 import { measureModelEffect } from "./model_effect.ts";
 import { getFreqs, getReconsLoss } from "./notebook.ts";
-import { toSaeBench } from "./saebench.ts";
+import { saeBenchOutput, toSaeBench } from "./saebench.ts";
 import type { SequenceBatch, SequenceBatches } from "./sequences.ts";
 import { type Codec, spliceHook } from "./splice.ts";
 
@@ -290,5 +290,27 @@ describe("toSaeBench", () => {
     const all = toSaeBench(evaluation, { targets: "all", ablation: "mean" }).eval_result_metrics;
     expect(all.model_performance_preservation.ce_loss_with_ablation).toBe(evaluation.effect.all.mean.ce.value);
     expect(JSON.parse(JSON.stringify(evaluation)).activity.density).toHaveLength(16);
+  });
+
+  it("makes a results file of it, with -1 for what is no number", async () => {
+    const core = toSaeBench(await evaluate());
+    const { sparsity } = core.eval_result_metrics;
+    const broken = { ...core, eval_result_metrics: { ...core.eval_result_metrics, sparsity: { ...sparsity, l1: Number.NaN } } };
+    const about = {
+      name: "k-8",
+      modelName: "model",
+      dataset: "words",
+      contextSize: 9,
+      batches: 2,
+      batchSize: 3,
+      excludesSpecialTokens: true,
+    };
+    const cfg = new TextEncoder().encode('{"architecture":"topk"}');
+    const file = saeBenchOutput(broken, { ...about, cfg, id: "an id", time: 1234.5 });
+    expect(file.eval_result_metrics.sparsity).toEqual({ l0: sparsity.l0, l1: -1 });
+    expect(file).toMatchObject({ ...core, eval_result_metrics: { ...core.eval_result_metrics, sparsity: { l1: -1 } } });
+    expect(file).toMatchObject({ eval_id: "an id", datetime_epoch_millis: 1235, sae_lens_release_id: "k-8", sae_lens_version: null });
+    expect(file.sae_cfg_dict).toEqual({ architecture: "topk" });
+    expect(file.eval_config).toMatchObject({ context_size: 9, batch_size_prompts: 3, exclude_special_tokens_from_reconstruction: true });
   });
 });

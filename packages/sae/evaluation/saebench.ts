@@ -1,3 +1,4 @@
+import type { Json } from "../snapshot.ts";
 import type { SaeEvaluation } from "./evaluate_sae.ts";
 import type { TargetsEffect } from "./model_effect.ts";
 
@@ -125,6 +126,117 @@ export function toSaeBench(evaluation: SaeEvaluation, options: SaeBenchOptions =
       max_encoder_cosine_sim: geometry.nearestEncoder.cosine[index]!,
     })),
   };
+}
+
+/** SAEBench's `CoreEvalConfig`. What it leaves out here (seeds, verbosity) has no meaning. */
+export interface SaeBenchConfig {
+  readonly model_name: string;
+  readonly llm_dtype: "float32";
+  readonly batch_size_prompts: number;
+  readonly n_eval_reconstruction_batches: number;
+  readonly n_eval_sparsity_variance_batches: number;
+  readonly dataset: string;
+  /** Tokens of a sequence. */
+  readonly context_size: number;
+  readonly compute_kl: boolean;
+  readonly compute_ce_loss: boolean;
+  readonly compute_l2_norms: boolean;
+  readonly compute_sparsity_metrics: boolean;
+  readonly compute_variance_metrics: boolean;
+  readonly compute_featurewise_density_statistics: boolean;
+  readonly compute_featurewise_weight_based_metrics: boolean;
+  readonly exclude_special_tokens_from_reconstruction: boolean;
+}
+
+/** A whole results file of SAEBench's core evaluation, `sae_bench/evals/base_eval_output.py`. */
+export interface SaeBenchOutput extends SaeBenchCore {
+  readonly eval_config: SaeBenchConfig;
+  readonly eval_id: string;
+  readonly datetime_epoch_millis: number;
+  /** Which SAEBench ran: none. */
+  readonly sae_bench_commit_hash: string;
+  /** The autoencoder in a release of SAELens: in none, as SAEBench writes it of autoencoders that one brings oneself. */
+  readonly sae_lens_id: "custom_sae";
+  readonly sae_lens_release_id: string;
+  /** Which SAELens ran: none. */
+  readonly sae_lens_version: null;
+  /** SAELens's configuration. */
+  readonly sae_cfg_dict: { readonly [key: string]: Json };
+  readonly eval_result_unstructured: null;
+}
+
+/** What a results file says besides figures. */
+export interface SaeBenchAbout {
+  /** What to call the autoencoder among others. */
+  readonly name: string;
+  /** `cfg.json` as {@link writeSaeLens} writes it. */
+  readonly cfg: Uint8Array;
+  /** Of the model. */
+  readonly modelName: string;
+  /** What the words are. */
+  readonly dataset: string;
+  /** Tokens of a sequence. */
+  readonly contextSize: number;
+  readonly batches: number;
+  /** Sequences of a batch. */
+  readonly batchSize: number;
+  /** Whether reconstructions stood at strokes' places only. */
+  readonly excludesSpecialTokens: boolean;
+  /** A UUID of this evaluation. */
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/**
+ * A results file of SAEBench: {@link toSaeBench}'s figures with everything else that its readers ask for, −1 in the place of what is no number.
+ * Neither SAEBench nor SAELens computed it, which `sae_bench_commit_hash` and `sae_lens_version` say.
+ *
+ * @example
+ * ```ts
+ * const { cfg } = writeSaeLens(await toSaeFile(sae, { hookSite, modelName }));
+ * const file = saeBenchOutput(toSaeBench(evaluation), { name, cfg, modelName, dataset, contextSize, batches, batchSize, … });
+ * ```
+ */
+export function saeBenchOutput(core: SaeBenchCore, about: SaeBenchAbout): SaeBenchOutput {
+  const { eval_type_id, ...figures } = core;
+  return {
+    eval_type_id,
+    eval_config: {
+      model_name: about.modelName,
+      llm_dtype: "float32",
+      batch_size_prompts: about.batchSize,
+      n_eval_reconstruction_batches: about.batches,
+      n_eval_sparsity_variance_batches: about.batches,
+      dataset: about.dataset,
+      context_size: about.contextSize,
+      compute_kl: true,
+      compute_ce_loss: true,
+      compute_l2_norms: true,
+      compute_sparsity_metrics: true,
+      compute_variance_metrics: true,
+      compute_featurewise_density_statistics: true,
+      compute_featurewise_weight_based_metrics: true,
+      exclude_special_tokens_from_reconstruction: about.excludesSpecialTokens,
+    },
+    eval_id: about.id,
+    datetime_epoch_millis: Math.round(about.time),
+    ...withoutNaN(figures),
+    sae_bench_commit_hash: "none: @cursive/sae",
+    sae_lens_id: "custom_sae",
+    sae_lens_release_id: about.name,
+    sae_lens_version: null,
+    sae_cfg_dict: JSON.parse(new TextDecoder().decode(about.cfg)),
+    eval_result_unstructured: null,
+  };
+}
+
+/** The same with −1 for every number that is none, as SAEBench saves it. */
+function withoutNaN<T>(value: T): T {
+  if (typeof value === "number") return (Number.isNaN(value) ? -1 : value) as T;
+  if (Array.isArray(value)) return value.map(withoutNaN) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutNaN(item)])) as T;
 }
 
 function mean(values: readonly number[]): number {

@@ -1,12 +1,23 @@
+import { randomUUID } from "node:crypto";
 import { type Split, spliceSite, targetBatches, tokenFilter } from "@cursive/cursive-model";
-import { evaluateSae, type SaeEvaluation, type SaeEvaluationOptions, type Stability, stability, toSaeBench } from "@cursive/sae";
+import {
+  evaluateSae,
+  type SaeEvaluation,
+  type SaeEvaluationOptions,
+  type Stability,
+  saeBenchOutput,
+  stability,
+  toSaeBench,
+  toSaeFile,
+  writeSaeLens,
+} from "@cursive/sae";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { RunFailed, UsageError } from "../../errors.ts";
 import { describeModel } from "../../run/find_model.ts";
 import { listenForInterrupt } from "../../run/interrupt.ts";
 import { describeSaeEvaluation } from "../../sae/describe_evaluation.ts";
-import { describeSae, findSae, type LoadedSae, type SaeChoice } from "../../sae/load_sae.ts";
+import { describeSae, findSae, type LoadedSae, nameSae, type SaeChoice } from "../../sae/load_sae.ts";
 import { measureActivity } from "../../sae/measure_activity.ts";
 import { describeWords, readWords, warnOfTrainedWords } from "../../sae/read_words.ts";
 import type { TokenKind } from "../../sae/sae_config.ts";
@@ -63,7 +74,7 @@ export function addSaeEvalCommand(sae: Command): void {
     .option("--against <sae>", "a file or a run: how many of the latents that fire another autoencoder shares")
     .option(
       "--json",
-      "everything as one JSON object on standard output: SAEBench's keys, and all figures with their errors under `cursive`",
+      "everything as one JSON object on standard output: SAEBench's results file, and all figures with their errors under `cursive`",
     )
     .option("--quiet", "no progress, only the figures")
     .addHelpText("after", examples)
@@ -134,7 +145,14 @@ async function evaluate(asked: string | undefined, flags: SaeEvalFlags, output: 
     ...{ split, batches, batchSize, tokens, splice },
     seconds: (performance.now() - began) / 1000,
   };
-  const result = { ...toSaeBench(evaluation), sae_cfg_dict: loaded.config, cursive: { ...about, ...evaluation, against } };
+  const modelName = found.run?.name ?? "cursive-transformer";
+  const { cfg } = writeSaeLens(await toSaeFile(loaded.sae, { name: loaded.origin.trainedBy, hookSite: site, modelName }));
+  const file = saeBenchOutput(toSaeBench(evaluation), {
+    ...{ name: nameSae(loaded), cfg, modelName, dataset: config.data.source, contextSize: data.dataset.maxLength, batches, batchSize },
+    excludesSpecialTokens: splice === "kept" && tokens.every((kind) => kind === "theta" || kind === "radius"),
+    ...{ id: randomUUID(), time: Date.now() },
+  });
+  const result = { ...file, cursive: { config: loaded.config, ...about, ...evaluation, against } };
   output.result(result, describeSaeEvaluation(evaluation, { against }));
 }
 

@@ -45,15 +45,34 @@ afterAll(() => {
 const evaluate = (...args: string[]): Promise<Ended> => runInProcess("sae", "eval", "--runs", join(parent.path, "runs"), ...args);
 
 describe("sae eval", () => {
-  it("gives SAEBench's keys, and everything with errors beside them", async () => {
+  it("gives SAEBench's results file, and everything with errors beside it", async () => {
+    const began = Date.now();
     const { code, stdout } = await evaluate("1", "--json");
     expect(code).toBe(0);
     const found = JSON.parse(stdout);
     expect(found.eval_type_id).toBe("core");
     expect(found.eval_result_metrics.sparsity.l0).toBe(3);
     expect(found.eval_result_details).toHaveLength(16);
-    expect(found.sae_cfg_dict).toMatchObject({ architecture: "topk", dIn: 8, dSae: 16 });
+    const keys = ["eval_type_id", "eval_config", "eval_id", "datetime_epoch_millis", "eval_result_metrics", "eval_result_details"];
+    keys.push(
+      "sae_bench_commit_hash",
+      "sae_lens_id",
+      "sae_lens_release_id",
+      "sae_lens_version",
+      "sae_cfg_dict",
+      "eval_result_unstructured",
+    );
+    expect(Object.keys(found)).toEqual([...keys, "cursive"]);
+    expect(found.eval_id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(found.datetime_epoch_millis).toBeGreaterThanOrEqual(began);
+    expect(found.datetime_epoch_millis).toBeLessThanOrEqual(Date.now());
+    expect(found.eval_config).toMatchObject({ model_name: "mini-001", batch_size_prompts: 4, dataset: "cursive", context_size: 16 });
+    expect(found.eval_config).toMatchObject({ n_eval_reconstruction_batches: 2, exclude_special_tokens_from_reconstruction: false });
+    expect(found).toMatchObject({ sae_lens_id: "custom_sae", sae_lens_release_id: "one-001", sae_lens_version: null });
+    const metadata = { hook_name: "blocks.0.hook_mlp_out", model_name: "mini-001" };
+    expect(found.sae_cfg_dict).toMatchObject({ architecture: "topk", d_in: 8, d_sae: 16, k: 3, metadata });
     const { cursive } = found;
+    expect(cursive.config).toMatchObject({ architecture: "topk", dIn: 8, dSae: 16 });
     expect(cursive).toMatchObject({ split: "test", batches: 2, batchSize: 4, tokens: ["theta", "radius"], against: null });
     expect(cursive.model).toMatchObject({ run: "mini-001" });
     expect(cursive.effect.sequences).toBe(8);
@@ -102,6 +121,7 @@ describe("sae eval", () => {
     const some = JSON.parse(
       (await evaluate("1", "--json", "--tokens", "theta", "--splice", "kept", "--split", "train", "--batches", "1")).stdout,
     );
+    expect(some.eval_config.exclude_special_tokens_from_reconstruction).toBe(true);
     expect(some.cursive).toMatchObject({ notebook: null, split: "train", batches: 1, splice: "kept" });
   });
 
