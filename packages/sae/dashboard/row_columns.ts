@@ -9,7 +9,8 @@ const names = ["theta", "length", "pen", "place", "letter", "token", "turn", "x"
 /**
  * What the rows of a corpus are about, gathered sequence by sequence, some 80 bytes a row: what `strokeColumns` tells, the letter that is
  * written, and where the pen is from the first point of the text: `x` to the right, `height` upwards, both in canvas heights. `turn` is the
- * change of direction from the movement before, more than 0 clockwise as seen.
+ * change of direction from the movement before, more than 0 clockwise as seen. Without WORD tokens a word ends where attention comes to a
+ * space.
  */
 export class RowColumns {
   readonly #tokenizer: StrokeTokenizer;
@@ -24,8 +25,9 @@ export class RowColumns {
   /** Adds rows of a sequence: the places that count. */
   add({ tokens, text, letters }: CorpusSequence, places: readonly number[]): void {
     const tokenizer = this.#tokenizer;
-    const { theta, length, pen, place, token } = strokeColumns(tokens, { tokenizer });
     const characters = [...text];
+    const words = tokenizer.wordToken === null ? wordsOf(letters, { characters }) : undefined;
+    const { theta, length, pen, place, token } = strokeColumns(tokens, { tokenizer, words });
     const { x, height, turn } = penColumns(tokens, { tokenizer, theta });
     const columns = { theta, length, pen, place, token, turn, x, height };
     for (const at of places) {
@@ -54,6 +56,17 @@ export class RowColumns {
     this.#letters.set(letter, known);
     return known;
   }
+}
+
+/** Which word each token writes, by the letter that it writes; −1 in the gap between two, and where there is no letter. */
+function wordsOf(letters: readonly number[], { characters }: { readonly characters: readonly string[] }): number[] {
+  let word = 0;
+  const words = characters.map((character, at) => {
+    if (character !== " ") return word;
+    if (characters[at - 1] !== " ") word++;
+    return -1;
+  });
+  return letters.map((letter) => words[letter] ?? -1);
 }
 
 /** Where the pen is after each token, and how it turned. */

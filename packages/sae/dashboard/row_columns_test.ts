@@ -40,6 +40,24 @@ describe("RowColumns", () => {
     );
   });
 
+  it("counts places through each word anew, where the letters being written come to a space, or by WORD", () => {
+    const ink = [0.1, 0.2, 0.3].map((x): [number, number, number] => [x, 0, 1]);
+    const line = [...tokenizer.encodeStrokes(ink), tokenizer.endToken]; // seven tokens
+    const placesOf = (text: string, letters: number[]) => columnsOf(line, { text, letters }).place;
+    const none = Number.NaN;
+    expect(placesOf("ab", [0, 0, 0, 0, 1, 1, -1])).toEqual([1 / 12, 3 / 12, 5 / 12, 7 / 12, 9 / 12, 11 / 12, none]);
+    expect(placesOf("a b", [0, 0, 0, 0, 2, 2, -1])).toEqual([1 / 8, 3 / 8, 5 / 8, 7 / 8, 1 / 4, 3 / 4, none]); // the space passed by
+    expect(placesOf("a b", [0, 0, 1, 2, 2, 2, -1])).toEqual([1 / 4, 3 / 4, none, 1 / 6, 1 / 2, 5 / 6, none]);
+    expect(placesOf("a  b", [0, 0, 1, 2, 3, 3, -1])).toEqual([1 / 4, 3 / 4, none, none, 1 / 4, 3 / 4, none]);
+
+    const withWord = new StrokeTokenizer({ alphabet: "abc", bins: "polar-220-word" });
+    const columns = new RowColumns(withWord);
+    const tokens = [...withWord.encodeWords([ink.slice(0, 1), ink.slice(0, 2)])]; // a pair, two WORDs, two pairs
+    columns.add({ tokens, text: "a b", letters: [0, 0, 0, 0, 0, 1, 2, 2] }, [...tokens.keys()]); // attention is late
+    const place = columns.factors().find(({ name }) => name === "place")!;
+    expect(Array.from(place.values)).toEqual([1 / 4, 3 / 4, none, none, 1 / 8, 3 / 8, 5 / 8, 7 / 8]);
+  });
+
   it("takes the rows that count, and numbers letters by the alphabet's order, whichever came first", () => {
     const columns = new RowColumns(tokenizer);
     const tokens = [
