@@ -56,27 +56,6 @@ export function strokeColumns(
   return columns;
 }
 
-/**
- * The character that each token attends to most, as its id; NaN where that is padding.
- *
- * @param pattern - Cross-attention `[T, S]`, flat: of one head, or a mean.
- * @param options.context - The text's ids `[S]`, 0 for padding.
- * @example
- * ```ts
- * const letters = attendedCharacters(pattern, { context: tokenizer.encodeText("dog", { length: 50 }) });
- * ```
- */
-export function attendedCharacters(pattern: ArrayLike<number>, { context }: { readonly context: ArrayLike<number> }): Float64Array {
-  const characters = context.length;
-  if (characters === 0 || pattern.length % characters)
-    throw new RangeError(`Expected rows of ${characters} weights, one a character, but found ${pattern.length} in all`);
-  return Float64Array.from({ length: pattern.length / characters }, (_, token) => {
-    let most = 0;
-    for (let s = 1; s < characters; s++) if (pattern[token * characters + s]! > pattern[token * characters + most]!) most = s;
-    return context[most]! || Number.NaN;
-  });
-}
-
 function wordsBetween(tokens: ArrayLike<number>, { padToken, wordToken }: StrokeTokenizer): Int32Array {
   let word = 0;
   return Int32Array.from({ length: tokens.length }, (_, i) => {

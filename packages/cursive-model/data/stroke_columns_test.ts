@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { arbitraryInk, inkOf } from "../testing/ink.ts";
-import { attendedCharacters, strokeColumns, strokeTokenClasses } from "./stroke_columns.ts";
+import { strokeColumns, strokeTokenClasses } from "./stroke_columns.ts";
 import { StrokeTokenizer } from "./tokenizer.ts";
 
 const tokenizer = new StrokeTokenizer({ bins: "polar-220-word" });
@@ -46,15 +46,5 @@ describe("strokeColumns", () => {
     expect([...strokeColumns(tokens, { tokenizer }).place]).toEqual([...first, none, none, ...second, none]);
     const words = [0, 0, -1, -1, -1, -1, 1, 1, 1];
     expect([...strokeColumns(tokens, { tokenizer, words }).place]).toEqual([...second, none, none, none, none, 1 / 6, 0.5, 5 / 6]);
-  });
-});
-
-describe("attendedCharacters", () => {
-  it("names the character with the greatest weight, and none where that is padding", () => {
-    const pattern = [0.2, 0.5, 0.3, 0.6, 0.1, 0.3, 0.1, 0.2, 0.7];
-    expect([...attendedCharacters(pattern, { context: [4, 9, 0] })]).toEqual([9, 4, Number.NaN]);
-    expect(() => attendedCharacters([1, 2], { context: [1, 2, 3] })).toThrow(
-      "Expected rows of 3 weights, one a character, but found 2 in all",
-    );
   });
 });

@@ -11,7 +11,7 @@ export interface StrokeRows {
   readonly place?: ArrayLike<number>;
   /** Places in `tokens`. */
   readonly token?: ArrayLike<number>;
-  /** The letter attended to, or written: places in `letters`. */
+  /** The letter being written: places in `letters`. */
   readonly letter?: ArrayLike<number>;
 }
 

@@ -19,6 +19,12 @@ const names: Readonly<Record<string, string>> = {
   height: "Height",
 };
 
+/** What has to be known to read a chart. */
+const remarks: Readonly<Record<string, string>> = {
+  letter: "read from the attention of all heads: letters are joined, and the ink does not say where one ends",
+  turn: "0° goes straight on, 90° turns clockwise",
+};
+
 /** What a feature prefers: its mean activation over each thing that rows are about. */
 export function TuningPanel({ tuning }: { readonly tuning: LatentTuning }): VNode | null {
   if (tuning.factors.length === 0) return null;
@@ -51,11 +57,7 @@ function FactorChart({ factor }: { readonly factor: FactorTuning }): VNode {
     rows: bins.map((bin) => [nameOf(bin), spelled(bin.mean), bin.firings, bin.rows, percent(bin.rows > 0 ? bin.firings / bin.rows : 0)]),
   };
   return (
-    <ChartFigure
-      title={title}
-      note={[clause, note, name === "turn" ? "0° goes straight on, 90° turns clockwise" : null].filter(Boolean).join(" · ")}
-      table={table}
-    >
+    <ChartFigure title={title} note={[clause, note, remarks[name]].filter(Boolean).join(" · ")} table={table}>
       {kind === "angle" ? (
         <RoseChart summary={summary} sectors={bins.map((bin) => ({ from: bin.from, to: bin.to, value: bin.mean, title: tell(bin) }))} />
       ) : kind === "class" && name !== "letter" ? (
