@@ -57,16 +57,17 @@ const INDEX = "index.json";
 
 /**
  * Writes down where latents fire, and how strongly, in delphi's layout: files `{start}_{end}.safetensors` of some latents each, with
- * `locations [n, 3]` (sequence, position, latent − start) and `activations [n]`, by latent and then by row. The rows that were looked at are
- * in `places-….safetensors` (`locations [n, 2]`), as silence tells something too.
+ * `locations [n, 3]` (sequence, position, latent − start) and `activations [n]`, by latent and then by row, and `tokens [S, T]` where they
+ * are told. The rows that were looked at are in `places/….safetensors` (`locations [n, 2]`), as silence tells something too; delphi takes
+ * every safetensors file beside its own for one of these.
  *
- * Memory holds `bufferFirings` and, at the end, the firings of one file's latents, however long the corpus is.
+ * Memory holds `bufferFirings` and, at the end, the firings of one file's latents, besides the tokens, however long the corpus is.
  *
  * @example
  * ```ts
  * const writer = new ActivationIndexWriter(files, { dSae: 512 });
  * for await (const { features, places } of encoded) await writer.add(features, places); // [n, 512]
- * await writer.finish();
+ * await writer.finish({ tokens });
  * const index = await ActivationIndex.open(files);
  * const { activations } = await index.firings(18);
  * ```
@@ -128,15 +129,22 @@ export class ActivationIndexWriter {
     }
   }
 
-  /** Merges what was written, and writes `index.json`. Until then there is no index: one that was cut off is never taken for whole. */
-  async finish(): Promise<ActivationIndexInfo> {
+  /**
+   * Merges what was written, and writes `index.json`. Until then there is no index: one that was cut off is never taken for whole.
+   *
+   * @param options.tokens - `[S, T]`: the sequences, filled up to one length. delphi's loader wants them in every file of firings, and
+   * their length in `config.json`; without them it looks for a data set of a hub.
+   */
+  async finish({ tokens }: { readonly tokens?: HostTensor } = {}): Promise<ActivationIndexInfo> {
     const { dSae, about } = this.#options;
     if (this.#placesFilled > 0) await this.#writePlaces();
     if (this.#filled > 0) await this.#spill();
     const files = [];
     for (const { start, end } of this.#ranges()) {
       const file = `${start}_${end}.safetensors`;
-      await this.#files.write(file, writeSafetensors(await this.#merged({ start, end })));
+      const tensors = await this.#merged({ start, end });
+      if (tokens) tensors.set("tokens", tokens);
+      await this.#files.write(file, writeSafetensors(tensors));
       files.push({ file, start, end });
       for (let part = 0; part < this.#parts; part++) await this.#files.remove(partName(part, start));
     }
@@ -150,7 +158,9 @@ export class ActivationIndexWriter {
       places: this.#placeFiles,
       about,
     };
-    await this.#files.write(INDEX, new TextEncoder().encode(`${JSON.stringify(info)}\n`));
+    const json = (value: object): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value)}\n`);
+    if (tokens) await this.#files.write("config.json", json({ ctx_len: tokens.shape[1]!, n_tokens: tokens.data.length }));
+    await this.#files.write(INDEX, json(info));
     return info;
   }
 
@@ -215,7 +225,7 @@ export class ActivationIndexWriter {
 
   async #writePlaces(): Promise<void> {
     const rows = this.#placesFilled;
-    const file = `places-${String(this.#placeFiles.length).padStart(5, "0")}.safetensors`;
+    const file = `places/${String(this.#placeFiles.length).padStart(5, "0")}.safetensors`;
     const locations: HostTensor = { shape: [rows, 2], dtype: "u32", data: this.#places.slice(0, 2 * rows) };
     await this.#files.write(file, writeSafetensors(new Map([["locations", locations]])));
     this.#placeFiles.push({ file, first: this.#placeFiles.reduce((sum, other) => sum + other.rows, 0), rows });

@@ -116,6 +116,22 @@ describe("ActivationIndex", () => {
     expect(readSafetensors(await files.read("2_2.safetensors")).tensors.get("locations")!.data).toEqual(Uint32Array.of(5, 1, 0));
   });
 
+  it("leaves delphi's loader nothing beside its own files, and tells it the tokens", async () => {
+    const files = new MemoryFiles();
+    const writer = new ActivationIndexWriter(files, { dSae: 3, latentsPerFile: 2 });
+    await writer.add([0, 2, 0, 1, 0, 3], { sequences: [0, 1], positions: [1, 0] });
+    const tokens = { shape: [2, 2], dtype: "i32", data: Int32Array.of(7, 8, 9, 5) } as const;
+    await writer.finish({ tokens });
+    const beside = [...files.files.keys()].filter((name) => !name.includes("/"));
+    expect(beside.sort()).toEqual(["0_1.safetensors", "2_2.safetensors", "config.json", "index.json"]);
+    for (const name of beside.slice(0, 2)) {
+      const { tensors } = readSafetensors(await files.read(name));
+      expect(tensors.get("tokens")).toEqual(tokens);
+    }
+    expect(JSON.parse(new TextDecoder().decode(await files.read("config.json")))).toEqual({ ctx_len: 2, n_tokens: 4 });
+    expect((await (await ActivationIndex.open(files)).firings(2)).activations).toEqual(Float32Array.of(3));
+  });
+
   it("refuses what does not fit, with what it expected", async () => {
     const writer = new ActivationIndexWriter(new MemoryFiles(), { dSae: 2 });
     await expect(writer.add([1, 2, 3], { sequences: [0], positions: [0] })).rejects.toThrow(
