@@ -1,4 +1,4 @@
-import type { FeatureOverview, TokenRow } from "@cursive/sae/dashboard";
+import { type FeatureOverview, rowsTold, type TokenRow } from "@cursive/sae/dashboard";
 import { megabytes } from "../terminal/progress.ts";
 import { table } from "../terminal/table.ts";
 import type { FeatureFolderSize } from "./feature_folder.ts";
@@ -13,7 +13,7 @@ export function describeOverview({ about, features }: FeatureOverview): string {
   const labelled = features.filter(({ label }) => label !== null);
   const best = labelled.toSorted((a, b) => (b.deltaCe ?? 0) - (a.deltaCe ?? 0) || b.density - a.density).slice(0, NAMED);
   const lines = [
-    `rows     ${count(about.rows)} tokens of ink in ${count(about.sequences)} sequences`,
+    `rows     ${rowsTold(about, count)} in ${count(about.sequences)} sequences`,
     `sae      L0 ${number(l0)}, FVE ${number(fve)}, ΔCE ${deltaCe === null ? "not measured" : `${number(deltaCe)} nats`}`,
     `features ${alive} of ${about.dSae} alive, ${dead} dead, ${dense} on more than 10% of the rows; ${labelled.length} of ${features.length} labelled`,
   ];

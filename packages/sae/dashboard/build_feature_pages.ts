@@ -55,7 +55,7 @@ const MEASURED = 64;
  * are ablated and attributed to letters where they fire. What comes back has the overview ready and makes pages one by one. The same
  * arguments give the same pages.
  *
- * Memory holds some 300 bytes a row of ink, 8 bytes a firing, and, unless `files` are given, the index with 16 more.
+ * Memory holds some 300 bytes a row, 8 bytes a firing, and, unless `files` are given, the index with 16 more.
  *
  * @example
  * ```ts
@@ -69,7 +69,8 @@ const MEASURED = 64;
  * const { features } = await pages.overview();
  * for await (const page of pages.all()) save(page);
  * ```
- * @throws RangeError for a feature that is not there, or sequences without ink. @throws HookError for an unknown hook.
+ * @throws RangeError for a feature that is not there. @throws NoRowsError for sequences without tokens that count. @throws HookError for an
+ * unknown hook.
  * @throws The reason of `signal`, if it asks to stop.
  */
 export async function buildFeaturePages(sae: SparseAutoencoder, options: FeaturePagesOptions): Promise<FeaturePages> {
@@ -211,6 +212,13 @@ async function summarize(
   return summaries;
 }
 
+/** Kinds of tokens that count, where that is not just ink. */
+function otherThanInk({ tokenizer, keep }: FeaturePagesOptions): Pick<FeatureOverview["about"], "tokens"> {
+  const ink = tokenFilter(tokenizer);
+  if (!keep || ink.every((isInk, token) => Boolean(isInk) === Boolean(keep[token]))) return {};
+  return { tokens: [...new Set(Array.from(ink.keys()).flatMap((token) => (keep[token] ? [tokenizer.meaning(token).kind] : [])))] };
+}
+
 function overviewOf(
   sae: SparseAutoencoder,
   about: {
@@ -229,7 +237,7 @@ function overviewOf(
     version: 1,
     about: {
       ...{ title, hook: about.site, architecture: sae.architecture, dIn, dSae, words, createdAt },
-      ...{ sequences: sequences.length, rows: activity.rows },
+      ...{ sequences: sequences.length, rows: activity.rows, ...otherThanInk(about.options) },
       metrics: {
         ...{ l0: reconstruction.l0.value, fve: reconstruction.fve.value, deltaCe: about.deltaCe },
         ...{ alive: activity.alive, dead: activity.dead, dense: activity.dense.over10Percent.latents },

@@ -127,6 +127,28 @@ describe("buildFeaturePages", () => {
     }
   });
 
+  it("counts padding where that is asked for, and says so", async () => {
+    const keep = tokenFilter(tokenizer, { pad: true });
+    const made = await build({ keep, attributions: 0 });
+    const { about, features } = await made.overview();
+    const { activity } = await evaluateSae(sae, {
+      ...{ model: spliceSite(model, site), batches: batches(), keep, padToken: tokenizer.padToken, splice: "kept" },
+    });
+    expect(about.tokens).toEqual(["radius", "theta", "pad"]);
+    expect((await pages.overview()).about.tokens).toBeUndefined();
+    expect(about.rows).toBe(activity.rows);
+    expect(features.map(({ density }) => density)).toEqual(activity.density);
+    const padding = await build({ keep: Uint8Array.from(keep, (_, token) => Number(token === tokenizer.padToken)), attributions: 0 });
+    const onPadding = (await padding.overview()).features;
+    expect(onPadding.some(({ density }) => density === 1)).toBe(true); // what a random model does with it
+    for (const { index, density } of onPadding) {
+      if (density === 0) continue;
+      const { topTokens, ablation } = await padding.page(index);
+      for (const { sequence, position } of topTokens) expect((await padding.sequence(sequence)).tokens[position]).toBe(tokenizer.padToken);
+      expect(ablation!.deltaCe).toBeCloseTo(0, 5); // no ink comes after it
+    }
+  });
+
   it("ablates exactly where it runs all sequences, and takes a part for the whole where not", async () => {
     const all = await build({ ablations: 12 });
     const [{ features }, { features: sampled }] = [await all.overview(), await pages.overview()];
@@ -231,7 +253,7 @@ describe("buildFeaturePages", () => {
   it("refuses features and hooks that are not there, and stops when asked", async () => {
     await expect(build({ features: [12] })).rejects.toThrow("Expected features below 12 but found 12");
     await expect(build({ hook: "blocks.0.nothing" })).rejects.toThrow(HookError);
-    await expect(build({ batches: () => undefined })).rejects.toThrow("Expected sequences with rows that count but found none");
+    await expect(build({ batches: () => undefined })).rejects.toThrow("Expected tokens that are kept but found none in 0 sequences");
     const controller = new AbortController();
     const stopping = build({
       signal: controller.signal,

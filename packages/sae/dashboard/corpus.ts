@@ -10,15 +10,15 @@ export interface ReadSequence extends CorpusSequence {
   readonly targets: Int32Array;
 }
 
-/** One sequence of a piece, without its trailing padding, and nobody knows yet which letters it writes. */
+/** One sequence of a piece, without its trailing padding unless padding counts, and nobody knows yet which letters it writes. */
 export function sequenceAt(
   { tokens, targets, context }: Pick<SequencePiece, "tokens" | "targets" | "context">,
-  { row, tokenizer }: { readonly row: number; readonly tokenizer: StrokeTokenizer },
+  { row, tokenizer, keep }: { readonly row: number; readonly tokenizer: StrokeTokenizer; readonly keep: ArrayLike<number> },
 ): Omit<ReadSequence, "letters"> {
   const { padToken } = tokenizer;
   const own = ({ data, shape }: SequencePiece["tokens"]): Int32Array => (data as Int32Array).slice(row * shape[1]!, (row + 1) * shape[1]!);
   const [all, characters] = [own(tokens), own(context)];
-  const length = all.findLastIndex((token) => token !== padToken) + 1;
+  const length = keep[padToken] ? all.length : all.findLastIndex((token) => token !== padToken) + 1;
   return {
     tokens: Array.from(all.subarray(0, length)),
     targets: own(targets)
@@ -33,4 +33,9 @@ export function sequenceAt(
 export function inkLength(tokens: readonly number[], { padToken, endToken }: StrokeTokenizer): number {
   const end = tokens.findIndex((token) => token === padToken || token === endToken);
   return end < 0 ? tokens.length : end;
+}
+
+/** Tokens of the longest sequence. There may be a million, more than a function takes as arguments. */
+export function longestOf(sequences: readonly Pick<ReadSequence, "tokens">[]): number {
+  return sequences.reduce((longest, { tokens }) => Math.max(longest, tokens.length), 0);
 }

@@ -1,4 +1,4 @@
-import type { StrokeTokenizerConfig } from "@cursive/cursive-model";
+import type { StrokeTokenizerConfig, TokenMeaning } from "@cursive/cursive-model";
 import type { Related } from "../analysis/related.ts";
 import type { LatentTuning } from "../analysis/tuning.ts";
 import type { DensityHistogram } from "../evaluation/feature_activity.ts";
@@ -27,10 +27,12 @@ export interface FeaturePagesAbout {
   readonly architecture: string;
   readonly dIn: number;
   readonly dSae: number;
-  /** What was read: the words' name, sequences, and rows of ink that were kept. */
+  /** What was read: the words' name, sequences, and tokens that count, the rows. */
   readonly words: string;
   readonly sequences: number;
   readonly rows: number;
+  /** Kinds of tokens that the rows are of. Without it: ink, that is all directions and lengths. */
+  readonly tokens?: readonly TokenMeaning["kind"][];
   /** ISO 8601. */
   readonly createdAt: string;
   /** Measured on the same rows; null where it was not. */
@@ -71,7 +73,7 @@ export interface FeaturePage {
   readonly decoderNorm: number;
   /** How often which activation above 0. */
   readonly activations: Bars;
-  /** Curves over theta, length, pen, attended letter, place in the word …; empty of a dead feature. */
+  /** Curves over theta, length, pen, place in the word, the letter being written as attention tells …; empty of a dead feature. */
   readonly tuning: LatentTuning;
   /** What it adds to the logits directly, a unit of activation; null where its site adds nothing to the residual stream. */
   readonly logits: LogitEffects | null;
@@ -110,7 +112,7 @@ export interface LogitEffects {
 }
 
 /**
- * What setting one feature to 0 at all rows of ink does to the model's loss, in nats: x − f·W_dec goes on, so that all other features and what
+ * What setting one feature to 0 at all rows does to the model's loss, in nats: x − f·W_dec goes on, so that all other features and what
  * the autoencoder misses stay. Targets are tokens that are no padding. It is run on some of the sequences in which the feature fires; elsewhere
  * it changes nothing.
  */
@@ -179,7 +181,7 @@ export interface FeatureExampleCard {
 
 /** A sequence of the corpus: what examples are drawn on. */
 export interface CorpusSequence {
-  /** Ink tokens without trailing PAD; `position` of examples counts in them. */
+  /** Without trailing PAD, unless PAD is among the rows; `position` of examples counts in them. */
   readonly tokens: readonly number[];
   readonly text: string;
   /** Which character of the text each token writes, as far as attention tells (`readingPath`); −1 for none. */

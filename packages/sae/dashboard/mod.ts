@@ -17,4 +17,5 @@ export {
 export { type ExampleChoice, type FeaturePageParts, FeaturePages } from "./feature_page_source.ts";
 export type * from "./feature_pages.ts";
 export { MemoryFiles } from "./memory_files.ts";
+export { rowsTold } from "./rows_told.ts";
 export { type TokenRow, tokenMeaning, tokenTable } from "./token_table.ts";

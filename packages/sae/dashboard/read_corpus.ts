@@ -1,11 +1,12 @@
 import { readingPath, type StrokeTokenizer, type Transformer } from "@cursive/cursive-model";
-import { capture, noGrad, type Tensor } from "@cursive/tensor";
+import { capture, type HostTensor, noGrad, type Tensor } from "@cursive/tensor";
 import { type ActivationIndexInfo, ActivationIndexWriter, type IndexFiles } from "../analysis/activation_index.ts";
+import { NoRowsError } from "../data/live_rows.ts";
 import { FeatureActivity, type FeatureActivityMetrics } from "../evaluation/feature_activity.ts";
 import { type ReconstructionMetrics, ReconstructionTally } from "../evaluation/reconstruction_tally.ts";
 import { type SequenceBatches, sequencePieces } from "../evaluation/sequences.ts";
 import type { SparseAutoencoder } from "../sae.ts";
-import { inkLength, type ReadSequence, sequenceAt } from "./corpus.ts";
+import { inkLength, longestOf, type ReadSequence, sequenceAt } from "./corpus.ts";
 import { RowColumns } from "./row_columns.ts";
 
 /** What one pass over the sequences leaves in memory; where features fire is in the index. */
@@ -42,6 +43,7 @@ export interface ReadCorpusOptions {
  */
 export async function readCorpus(sae: SparseAutoencoder, options: ReadCorpusOptions): Promise<ReadCorpus> {
   const { model, tokenizer, keep, files } = options;
+  const { padToken } = tokenizer;
   const { dSae, dIn } = sae.config;
   const writer = new ActivationIndexWriter(files, { dSae, about: { hook: options.site } });
   const [activity, reconstruction, columns] = [new FeatureActivity(dSae), new ReconstructionTally(dIn), new RowColumns(tokenizer)];
@@ -60,7 +62,7 @@ export async function readCorpus(sae: SparseAutoencoder, options: ReadCorpusOpti
       const rows = piece.count * length;
       const wanted = new Uint8Array(rows);
       for (let row = 0; row < piece.count; row++) {
-        const read = sequenceAt(piece, { row, tokenizer });
+        const read = sequenceAt(piece, { row, tokenizer, keep });
         const sizes = { row, heads: model.config.nHead, length, characters };
         const letters = lettersOf(read, maps, { ...sizes, ink: inkLength(read.tokens, tokenizer) });
         const sequence = { ...read, letters };
@@ -81,11 +83,19 @@ export async function readCorpus(sae: SparseAutoencoder, options: ReadCorpusOpti
   } finally {
     step.destroy();
   }
-  if (activity.rows === 0) throw new RangeError("Expected sequences with rows that count but found none");
+  if (activity.rows === 0) throw new NoRowsError(`Expected tokens that are kept but found none in ${sequences.length} sequences`);
   return {
-    ...{ sequences, columns, index: await writer.finish(), activity: activity.result() },
+    ...{ sequences, columns, index: await writer.finish({ tokens: filledUp(sequences, { padToken }) }), activity: activity.result() },
     ...{ reconstruction: reconstruction.result(), mean: Array.from(reconstruction.mean) },
   };
+}
+
+/** All sequences `[S, T]`, each filled up to the longest. */
+function filledUp(sequences: readonly ReadSequence[], { padToken }: { readonly padToken: number }): HostTensor {
+  const length = longestOf(sequences);
+  const data = new Int32Array(sequences.length * length).fill(padToken);
+  for (const [i, { tokens }] of sequences.entries()) data.set(tokens, i * length);
+  return { shape: [sequences.length, length], dtype: "i32", data };
 }
 
 /** The site's activation, features, reconstruction, and the cross-attention patterns of all blocks. */

@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Split, tokenFilter } from "@cursive/cursive-model";
+import { NoRowsError } from "@cursive/sae";
 import { type BuildPhase, buildFeaturePages, type FeatureOverview, type FeaturePages, tokenTable } from "@cursive/sae/dashboard";
 import { openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -210,6 +211,7 @@ async function prepare(
   output.say(`data     ${config.data.source}: ${flags.sequences} sequences of ${kind}, tokens ${flags.tokens.join(", ")}`);
   warnOfTrainedWords(words, { loaded, output });
   const progress = new Progress(output, flags.sequences);
+  const none = `Expected tokens of the kinds ${flags.tokens.join(",")} but found none in the words (--tokens)`;
   const build: Build = (options) =>
     buildFeaturePages(loaded.sae, {
       ...{ model: found.model, hook, tokenizer: found.tokenizer, seed: flags.seed, examples: { top: flags.top } },
@@ -218,6 +220,8 @@ async function prepare(
       about: { title: nameSae(loaded), words: `${config.data.source}, ${kind}`, createdAt: new Date().toISOString() },
       onProgress: (phase, { done, total }) => progress.at(phase, { done, total }),
       ...options,
+    }).catch((error: unknown) => {
+      throw error instanceof NoRowsError ? new UsageError(none) : error;
     });
   return { build, layers: found.model.config.nLayer };
 }

@@ -19,7 +19,7 @@ const made = at.bind(null, "runs/saes/one-001/features");
 beforeAll(async () => {
   device = await openDevice();
   parent = temporaryFolder();
-  const config = miniConfig({ "model.nHead": 2 });
+  const config = miniConfig({ "model.nHead": 2, "data.maxLength": 80 }); // some sequences end before;
   const folder = await makeRunFolder(at("runs"), { config, device });
   await trainMini(config, { device, folder });
   await folder.release();
@@ -183,6 +183,14 @@ describe("sae features", () => {
     for (const name of ["batches", "vis"]) rmSync(at(name), { recursive: true });
   });
 
+  it("counts the kinds of tokens that are asked for", async () => {
+    const { code, stdout } = await features("--table", "3", "--top", "6", "--tokens", "pad", "--json");
+    expect(code).toBe(0);
+    for (const { meaning } of JSON.parse(stdout).tables[0].rows) expect(meaning).toBe("PAD");
+    const written = await features("--features", "3", "--no-ablation", "--tokens", "radius,pad", "--out", at("padding"));
+    expect(written.stdout).toMatch(/^rows +[\d,]+ tokens \(lengths, PAD\) in 10 sequences$/m);
+  });
+
   it("replaces nothing that is not its own, and says in one line what is wrong", async () => {
     mkdirSync(at("other"));
     writeFileSync(at("other/thesis.txt"), "years of work");
@@ -195,6 +203,7 @@ describe("sae features", () => {
       [["--format", "neuronpedia", "--index"], "Expected --index with pages but found it with another --format"],
       [["--format", "neuronpedia", "--set-name", "../x"], 'Expected a name of letters, digits and dashes but found "../x"'],
       [["one-001", "--sae", "1"], "Expected one autoencoder but found two"],
+      [["--tokens", "word"], "Expected tokens of the kinds word but found none in the words (--tokens)"],
       [["--features", "3-1"], 'Expected numbers of features such as 18 or 18,40-49 but found "3-1"'],
       [["--hook", "blocks.0.mlp.hook_post"], "Expected activations 8 wide but found blocks.0.mlp.hook_post, 32 wide"],
     ];

@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import type { FeatureOverview } from "../feature_pages.ts";
+import { rowsTold } from "../rows_told.ts";
 import { counted, percent, plural, signed, spelled } from "./format.ts";
 
 /** Where features come from, and how well their autoencoder does. */
@@ -27,7 +28,7 @@ export function AboutFeatures({ overview: { about } }: { readonly overview: Feat
       </dl>
       <p class="fv-note">
         {about.architecture} on {about.hook}, {counted(about.dIn)} → {counted(about.dSae)}; read from {plural(about.sequences, "sequence")}{" "}
-        of {about.words}, {plural(about.rows, "token")} of ink.
+        of {about.words}, {rowsTold(about, counted)}.
       </p>
     </section>
   );

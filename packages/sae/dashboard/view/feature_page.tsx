@@ -3,10 +3,11 @@ import type { Signal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useMemo } from "preact/hooks";
 import type { CorpusSequence, FeatureOverview, FeaturePage, FeatureSource } from "../feature_pages.ts";
+import { rowsTold } from "../rows_told.ts";
 import { Examples, sequencesOf } from "./examples.tsx";
 import { FeatureHeader } from "./feature_header.tsx";
 import { findFeature } from "./find_feature.ts";
-import { plural } from "./format.ts";
+import { counted, plural } from "./format.ts";
 import type { LabelStore } from "./label_store.ts";
 import { AblationPanel } from "./panels/ablation_panel.tsx";
 import { ActivationsPanel } from "./panels/activations_panel.tsx";
@@ -88,9 +89,7 @@ export function FeaturePageView({ page, sequences, overview, source, view, label
     <article class={`fv-page${isDead ? " fv-page-dead" : ""}`} aria-label={`Feature ${page.index}`}>
       <FeatureHeader summary={summary} page={page} labels={labels} {...links} />
       {isDead && (
-        <p class="fv-empty">
-          This feature never fired on {plural(overview.about.rows, "token")} of ink, so only what its decoder says is known.
-        </p>
+        <p class="fv-empty">This feature never fired on {rowsTold(overview.about, counted)}, so only what its decoder says is known.</p>
       )}
       <div class="fv-page-body">
         {!isDead && <Examples page={page} max={summary.max} overview={overview} source={source} sequences={sequences} view={view} />}
