@@ -71,7 +71,7 @@ function describeLatents({ activity, geometry }: SaeEvaluation): string {
       ["by density", `10^${histogram.edges[0]} ${bars} 1`],
       [
         "cosine to the nearest latent",
-        `${mean(nearestDecoder.cosine).toFixed(3)} on average, ${Math.max(...nearestDecoder.cosine).toFixed(3)} at most`,
+        `${mean(nearestDecoder.cosine).toFixed(3)} on average, ${nearestDecoder.cosine.reduce((a, b) => Math.max(a, b)).toFixed(3)} at most`,
       ],
       ["cosine of encoder and decoder", `${mean(encoderDecoderCosine).toFixed(3)} on average`],
     ].map(([label, text]) => [label!, ` ${text}`]),

@@ -6,9 +6,9 @@ import { oneLine, UsageError } from "../errors.ts";
 
 /** The texts to write: arguments, and the lines of a file; `-` in either place is standard input. Blank lines are passed over. */
 export async function readTexts(given: readonly string[], options: { readonly file?: string } = {}): Promise<string[]> {
-  const texts: string[] = [];
-  for (const text of given) texts.push(...(text === "-" ? await linesOf("-") : [text]));
-  if (options.file !== undefined) texts.push(...(await linesOf(options.file)));
+  let texts: string[] = [];
+  for (const text of given) texts = texts.concat(text === "-" ? await linesOf("-") : text);
+  if (options.file !== undefined) texts = texts.concat(await linesOf(options.file));
   return texts.map((text) => text.trim()).filter((text) => text !== "");
 }
 

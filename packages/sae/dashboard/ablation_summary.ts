@@ -2,7 +2,7 @@ import { type StrokeTokenizer, strokeTokenClasses } from "@cursive/cursive-model
 import { createRng } from "@cursive/tensor";
 import type { AblationSequence, LatentAblation, SequenceFirings } from "../analysis/ablate_latents.ts";
 import type { LatentFirings } from "../analysis/activation_index.ts";
-import type { ReadSequence } from "./corpus.ts";
+import { longestOf, type ReadSequence } from "./corpus.ts";
 import type { FeatureAblation } from "./feature_pages.ts";
 
 /** Which sequences each feature is ablated in, and what comes of it. */
@@ -54,11 +54,12 @@ export class AblationPlan {
 
   /** What to run: sequences of a few lengths, each cut after its last target or filled up with padding. */
   *runs(): Generator<AblationSequence> {
-    const longest = Math.max(...this.#sequences.map(({ tokens }) => tokens.length));
+    const longest = longestOf(this.#sequences);
     const unit = Math.max(8, Math.ceil(longest / LENGTHS / 8) * 8);
     const runs = [...this.#firings].map(([sequence, latents]) => {
       const { tokens, targets, context } = this.#sequences[sequence]!;
-      const end = Math.max(targets.findLastIndex((target) => target >= 0) + 1, ...latents.map(({ positions }) => positions.at(-1)! + 1));
+      const lastTarget = targets.findLastIndex((target) => target >= 0);
+      const end = 1 + latents.reduce((last, { positions }) => Math.max(last, positions.at(-1)!), lastTarget);
       const length = Math.min(longest, Math.ceil(end / unit) * unit);
       const filled = (values: ArrayLike<number>, fill: number): Int32Array =>
         Int32Array.from({ length }, (_, place) => values[place] ?? fill);

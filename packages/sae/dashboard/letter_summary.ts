@@ -2,7 +2,7 @@ import { createRng } from "@cursive/tensor";
 import type { LatentFirings } from "../analysis/activation_index.ts";
 import type { AttributedSequence, FiringPlace, PlaceAttribution } from "../analysis/letter_attribution.ts";
 import type { LetterPath } from "../analysis/letter_path.ts";
-import type { ReadSequence } from "./corpus.ts";
+import { longestOf, type ReadSequence } from "./corpus.ts";
 import type { LetterAttribution } from "./feature_pages.ts";
 
 /** Characters from the one being written that are told apart. */
@@ -50,7 +50,7 @@ export class LetterPlan {
 
   /** What to run, filled up to one length with what comes after the text. */
   *runs({ padToken }: { readonly padToken: number }): Generator<AttributedSequence> {
-    const length = Math.max(...this.#sequences.map(({ tokens }) => tokens.length));
+    const length = longestOf(this.#sequences);
     for (const [sequence, places] of [...this.#places].sort(([a], [b]) => a - b)) {
       const { tokens, context } = this.#sequences[sequence]!;
       yield { sequence, tokens: Int32Array.from({ length }, (_, place) => tokens[place] ?? padToken), context, places };

@@ -89,7 +89,8 @@ const BINS = 50;
 
 /** As `numpy.histogram`, which the notebook's plot goes by. */
 function histogram(values: readonly number[]): FreqHistogram {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const [first, last] = least === most ? [least - 0.5, most + 0.5] : [least, most];
   const width = (last - first) / BINS;
   const edges = Array.from({ length: BINS + 1 }, (_, i) => (i === BINS ? last : first + i * width));

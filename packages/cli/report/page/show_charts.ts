@@ -74,7 +74,8 @@ export function showCharts(charts: readonly PlacedChart[], { names, axes, onRepa
   /** Shows the same part of the x axis in all charts; all of it where nothing of it, or more than it, is asked for. */
   function zoomTo(range: Range | undefined): void {
     const xs = drawn.flatMap(({ chart }) => [...chart.data[0]!]);
-    const [least, most] = [Math.min(...xs), Math.max(...xs)];
+    const least = xs.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+    const most = xs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
     const clipped = range && { min: Math.max(least, range.min), max: Math.min(most, range.max) };
     zoom = clipped && clipped.max > clipped.min && (clipped.min > least || clipped.max < most) ? clipped : undefined;
     update();
