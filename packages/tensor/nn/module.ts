@@ -97,7 +97,10 @@ export abstract class Module<I extends readonly unknown[] = readonly never[], O 
     return `${this.#preHooks.state(before)}|${this.#forwardHooks.state(before)}|${this.#backwardHooks.state(before)}`;
   }
 
-  /** Calls `hook(module, inputs, output)` after every run; what it returns, if anything, replaces the output. */
+  /**
+   * Calls `hook(module, inputs, output)` after every run; what it returns, if anything, replaces the output. As in PyTorch it is not compared
+   * with that: a tensor of another shape goes on, and may broadcast.
+   */
   registerForwardHook(hook: ForwardHook<this, I, O>, options?: HookOptions): HookHandle {
     return this.#forwardHooks.add(hook, options);
   }
