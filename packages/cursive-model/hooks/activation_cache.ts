@@ -1,5 +1,11 @@
 import { HookError, type HostTensor, nearest, Tensor } from "@cursive/tensor";
+import type { Transformer } from "../transformer.ts";
+import { type AccumulatedResidOptions, accumulatedResid } from "./accumulated_resid.ts";
 import type { LayerType } from "./act_name.ts";
+import { type ApplyLnOptions, applyLnToStack } from "./apply_ln_to_stack.ts";
+import { type DecomposeResidOptions, decomposeResid } from "./decompose_resid.ts";
+import { type AttributedTokens, type LogitAttrsOptions, logitAttrs } from "./logit_attrs.ts";
+import type { ResidualStack } from "./residual_stack.ts";
 import type { SiteIndex } from "./select.ts";
 
 /**
@@ -14,16 +20,26 @@ import type { SiteIndex } from "./select.ts";
  * ```
  */
 export class ActivationCache<V extends Tensor | HostTensor = Tensor> implements Iterable<[string, V]> {
+  /** Whether activations have an axis of stroke tokens: not where the run kept one of these alone. */
+  readonly hasPositions: boolean;
+  readonly #model: Transformer;
+  /** Those of the run: the model's own may change. */
   readonly #sites: SiteIndex;
   readonly #values: Map<string, V>;
   readonly #owned: readonly Tensor["storage"][];
   #disposed = false;
 
-  /** `owned` is the memory that {@link ActivationCache.dispose} gives back. */
-  constructor(sites: SiteIndex, values: Map<string, V>, { owned = [] }: { readonly owned?: readonly Tensor["storage"][] } = {}) {
-    this.#sites = sites;
+  /** Of what `model` has computed. `owned` is the memory that {@link ActivationCache.dispose} gives back. */
+  constructor(
+    model: Transformer,
+    values: Map<string, V>,
+    options: { readonly sites?: SiteIndex; readonly hasPositions?: boolean; readonly owned?: readonly Tensor["storage"][] } = {},
+  ) {
+    this.hasPositions = options.hasPositions ?? true;
+    this.#model = model;
+    this.#sites = options.sites ?? model.hookSites;
     this.#values = values;
-    this.#owned = owned;
+    this.#owned = options.owned ?? [];
   }
 
   /**
@@ -72,6 +88,59 @@ export class ActivationCache<V extends Tensor | HostTensor = Tensor> implements 
     return this.#values.entries();
   }
 
+  /**
+   * The residual stream as it grows: before each block, and what comes out of the last, `[parts, B, T, C]`. With `applyLn` it is what
+   * `lm_head` makes logits of: the logit lens. Always a tensor on the GPU.
+   *
+   * @example
+   * ```ts
+   * const lens = model.lm_head.call(cache.accumulatedResid({ applyLn: true })); // [parts, B, T, V]
+   * ```
+   * @throws HookError for an activation that was not cached. @throws RangeError for a layer that there is not.
+   */
+  accumulatedResid<const O extends AccumulatedResidOptions = object>(options?: O): ResidualStack<O> {
+    return accumulatedResid((options ?? {}) as O, this.#inModel());
+  }
+
+  /**
+   * What makes up the residual stream: embeddings, and what self-attention, cross-attention and MLP of each block have added,
+   * `[parts, B, T, C]`. The parts sum to the stream that the head reads, or block `layer`. Always a tensor on the GPU.
+   *
+   * @example
+   * ```ts
+   * const [parts, labels] = cache.decomposeResid({ returnLabels: true }); // embed, pos_embed, 0_attn_out, 0_cross_attn_out, 0_mlp_out, …
+   * ```
+   * @throws HookError for an activation that was not cached. @throws RangeError for a layer that there is not.
+   */
+  decomposeResid<const O extends DecomposeResidOptions = object>(options?: O): ResidualStack<O> {
+    return decomposeResid((options ?? {}) as O, this.#inModel());
+  }
+
+  /**
+   * What each part of a stack adds to the logits of tokens directly, `[parts, B, T]`, by the scale that the last normalisation had. The parts
+   * of {@link decomposeResid} sum to the logit, less what that normalisation's bias adds to it everywhere.
+   *
+   * @param tokens - One for all, or ids `[B]` or `[B, T]`.
+   * @example
+   * ```ts
+   * const attributions = cache.logitAttrs(cache.decomposeResid(), targets, { incorrectTokens: others });
+   * ```
+   * @throws HookError where shapes do not fit, or `ln_final.hook_scale` was not cached. @throws RangeError for a token that there is not.
+   */
+  logitAttrs(components: Tensor, tokens: AttributedTokens, options: LogitAttrsOptions = {}): Tensor {
+    return logitAttrs(components, { ...options, tokens, ...this.#inModel() });
+  }
+
+  /**
+   * Parts of the residual stream behind the normalisation of what reads it, by the scale that this had in the run. They sum to what is
+   * read, less the normalisation's bias.
+   *
+   * @throws HookError if `hook_scale` of that normalisation was not cached. @throws RangeError for a layer that there is not.
+   */
+  applyLnToStack(components: Tensor, options: ApplyLnOptions = {}): Tensor {
+    return applyLnToStack(components, { ...options, ...this.#inModel() });
+  }
+
   /** The same with its values on the host. */
   async toCPU(): Promise<ActivationCache<HostTensor>> {
     const values = new Map<string, HostTensor>();
@@ -80,7 +149,7 @@ export class ActivationCache<V extends Tensor | HostTensor = Tensor> implements 
         name,
         value instanceof Tensor ? ({ shape: value.shape, dtype: value.dtype, data: await value.data() } as HostTensor) : value,
       );
-    return new ActivationCache(this.#sites, values);
+    return new ActivationCache(this.#model, values, { sites: this.#sites, hasPositions: this.hasPositions });
   }
 
   /**
@@ -95,5 +164,9 @@ export class ActivationCache<V extends Tensor | HostTensor = Tensor> implements 
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #inModel() {
+    return { model: this.#model, cache: this };
   }
 }

@@ -7,7 +7,11 @@ export type PosSlice = number | readonly [start?: number | null, end?: number | 
 /** What of an activation belongs to some stroke tokens. Activations of the text, which have no stroke tokens, stay whole. */
 export function slicePositions(value: Tensor, site: HookSite, slice: PosSlice): Tensor {
   const axis = site.axes.indexOf("T"); // of a pattern, the one that asks
-  if (axis < 0) return value;
+  return axis < 0 ? value : sliceAxis(value, { axis, slice });
+}
+
+/** A part of an activation along one axis. */
+export function sliceAxis(value: Tensor, { axis, slice }: { readonly axis: number; readonly slice: PosSlice }): Tensor {
   if (typeof slice === "number") return value.select(axis, slice);
   return value.slice(value.shape.map((_, i) => (i === axis ? slice : [])));
 }

@@ -143,7 +143,7 @@ export function runWithCache(model: Transformer, inputs: readonly [tokens: Ids, 
   scope.checkFired();
   const kept = new Set(Object.values(output).map((t: Tensor | null) => t?.storage));
   const owned = [...new Set([...values.values()].map((t) => t.storage))].filter((s) => s.id >= start && !kept.has(s));
-  const cache = new ActivationCache(model.hookSites, values, { owned });
+  const cache = new ActivationCache(model, values, { owned, hasPositions: typeof options.posSlice !== "number" });
   const { residual, ...rest } = output;
   const result = residual ? { residual } : rest;
   if (options.device !== "cpu") return { ...result, cache };
