@@ -30,6 +30,7 @@ export { ActivationCache } from "./hooks/activation_cache.ts";
 export * from "./hooks/activation_patch.ts";
 export * from "./hooks/activation_stream.ts";
 export type { ApplyLnOptions } from "./hooks/apply_ln_to_stack.ts";
+export type { Attachment } from "./hooks/attached_modules.ts";
 export { CACHE_BUDGET, CacheBudgetError } from "./hooks/budget.ts";
 export type { DecomposeResidOptions } from "./hooks/decompose_resid.ts";
 export { HookPoint } from "./hooks/hook_point.ts";

@@ -3,6 +3,7 @@ import {
   crossEntropy,
   Embedding,
   embedding,
+  type HookHandle,
   Linear,
   Module,
   ModuleList,
@@ -11,6 +12,8 @@ import {
   type Tensor,
 } from "@cursive/tensor";
 import { Block, type BlockCaches } from "./block.ts";
+import { AttachedModules, type Attachment } from "./hooks/attached_modules.ts";
+import type { HookPoint } from "./hooks/hook_point.ts";
 import { type HookTableRow, hookTable } from "./hooks/hook_table.ts";
 import {
   type CachedRun,
@@ -89,6 +92,7 @@ export class Transformer extends Module<
   readonly config: TransformerConfig;
   readonly transformer: Body;
   readonly lm_head: Linear;
+  readonly #attached = new AttachedModules();
   #sites: SiteIndex | undefined;
 
   /**
@@ -135,8 +139,26 @@ export class Transformer extends Module<
 
   /** The places whose activations can be watched and replaced, by all their names. */
   get hookSites(): SiteIndex {
-    this.#sites ??= new SiteIndex(hookSites(this.config), { layers: this.config.nLayer });
+    this.#sites ??= new SiteIndex(this.#attached.sitesAmong(hookSites(this.config)), { layers: this.config.nLayer });
     return this.#sites;
+  }
+
+  /**
+   * Puts a module behind a site until it is removed: it gets the site's activation, and what it gives goes on, which is what hooks on the site
+   * see then. Its hook points are sites, named after the site. `addSae` of `@cursive/sae` attaches autoencoders.
+   *
+   * @throws HookError for an unknown site, or one that has a module behind it.
+   */
+  attach(name: string, attachment: Attachment): HookHandle {
+    const onChange = (): void => {
+      this.#sites = undefined;
+    };
+    return this.#attached.attach(attachment, { model: this, site: this.hookSites.find(name), onChange });
+  }
+
+  /** The hook points of attached modules, by the paths of their sites. */
+  attachedPoints(): IterableIterator<[path: string, point: HookPoint]> {
+    return this.#attached.points();
   }
 
   /**

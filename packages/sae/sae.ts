@@ -45,6 +45,12 @@ export interface StepInput {
   readonly dead?: Tensor;
 }
 
+/** Options of {@link SparseAutoencoder.encode}. */
+export interface EncodeOptions {
+  /** Sees what goes into the nonlinearity, `[.., F]`, and gives what does; of a gated autoencoder its magnitudes. */
+  readonly watch?: (preActivations: Tensor) => Tensor;
+}
+
 /** What {@link SparseAutoencoder.forward} gives. */
 export interface SaeOutput {
   /** `[]`: the sum of `losses`. */
@@ -99,7 +105,7 @@ export abstract class SparseAutoencoder<C extends SaeCommonConfig = SaeCommonCon
   }
 
   /** x `[.., D]` to features `[.., F]`, as at inference. */
-  abstract encode(x: Tensor): Tensor;
+  abstract encode(x: Tensor, options?: EncodeOptions): Tensor;
 
   /** The losses of a batch `[B, D]`, and what they were computed from. */
   protected abstract terms(x: Tensor, step: TermsInput): SaeTerms;

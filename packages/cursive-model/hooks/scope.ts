@@ -43,7 +43,7 @@ export class HookScope {
     const expand = (requests: readonly HookRequest[]) =>
       requests.flatMap(([filter, hook]) => meant(filter).map((site) => ({ site, hook })));
     const [forward, backward] = [expand(fwdHooks), expand(bwdHooks)];
-    const modules = new Map(model.namedModules());
+    const modules = new Map([...model.namedModules(), ...model.attachedPoints()]);
     const register = (site: HookSite, hook: (value: Tensor) => Replacement<Tensor>): void => {
       this.#handles.push(modules.get(site.path)!.registerForwardHook((_module, _inputs, output: Tensor) => hook(output)));
     };

@@ -1,9 +1,10 @@
 import type { TransformerConfig } from "../transformer.ts";
 
 /**
- * An axis of an activation: B sequences, T stroke tokens, S characters, C width, H heads, D = C / H, V vocabulary, or a number of widths.
+ * An axis of an activation: B sequences, T stroke tokens, S characters, C width, H heads, D = C / H, V vocabulary, or a number of widths; of
+ * modules that were attached its size.
  */
-export type HookAxis = "1" | "B" | "T" | "S" | "C" | "2C" | "3C" | "4C" | "H" | "D" | "V";
+export type HookAxis = "1" | "B" | "T" | "S" | "C" | "2C" | "3C" | "4C" | "H" | "D" | "V" | number;
 
 /** A place of the model whose activation can be watched and replaced. */
 export interface HookSite {
@@ -35,7 +36,7 @@ export function siteShape(site: HookSite, config: TransformerConfig, sizes: RunS
   const { nEmbd: c, nHead: h, vocabSize } = config;
   const { batch, tokens, characters } = sizes;
   const size = { "1": 1, B: batch, T: tokens, S: characters, C: c, "2C": 2 * c, "3C": 3 * c, "4C": 4 * c, H: h, D: c / h, V: vocabSize };
-  return site.axes.map((axis) => size[axis]);
+  return site.axes.map((axis) => (typeof axis === "number" ? axis : size[axis]));
 }
 
 /** The bytes of a site's activation in a run. */

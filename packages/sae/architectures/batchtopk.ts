@@ -1,7 +1,7 @@
 import { full, keepBatchTopk, noGrad, type Parameter, stack, type Tensor, TensorError, where } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
-import { type SaeCommonConfig, type SaeOutput, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
+import { type EncodeOptions, type SaeCommonConfig, type SaeOutput, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
 import { type AuxConfig, auxCoefficient, auxDefaults, auxLoss } from "./auxiliary.ts";
 
 /** Sizes and losses that {@link BatchTopKSae} and its relatives share. */
@@ -43,8 +43,8 @@ export abstract class BatchSelectingSae<C extends BatchTopKOptions> extends Spar
   }
 
   /** JumpReLU at the threshold that training has found, so that a row's features do not depend on its neighbours. */
-  override encode(x: Tensor): Tensor {
-    const preActivations = this.preActivations(x, this.b_enc);
+  override encode(x: Tensor, { watch = (z) => z }: EncodeOptions = {}): Tensor {
+    const preActivations = watch(this.preActivations(x, this.b_enc));
     return where(preActivations.gt(this.topkThreshold.clamp({ min: 0 })), preActivations, 0);
   }
 

@@ -1,7 +1,7 @@
 import { linear, type Parameter, reluSums, type Tensor, where } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
-import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
+import { type EncodeOptions, type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
 
 /** Sizes and losses of a {@link GatedSae}. */
 export interface GatedConfig extends SaeCommonConfig {
@@ -30,8 +30,8 @@ export class GatedSae extends SparseAutoencoder<Required<GatedConfig>> {
     this.r_mag = zeroParameter(config.dSae);
   }
 
-  override encode(x: Tensor): Tensor {
-    return this.#gate(x).features;
+  override encode(x: Tensor, options?: EncodeOptions): Tensor {
+    return this.#gate(x, options).features;
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
@@ -58,10 +58,10 @@ export class GatedSae extends SparseAutoencoder<Required<GatedConfig>> {
     ];
   }
 
-  #gate(x: Tensor): { gate: Tensor; features: Tensor } {
+  #gate(x: Tensor, { watch = (z) => z }: EncodeOptions = {}): { gate: Tensor; features: Tensor } {
     const shared = this.preActivations(x, null); // (B, F)
     const gate = shared.add(this.b_gate);
-    const magnitude = shared.mul(this.r_mag.exp()).add(this.b_mag).relu();
+    const magnitude = watch(shared.mul(this.r_mag.exp()).add(this.b_mag)).relu();
     return { gate, features: where(gate.gt(0), magnitude, 0) };
   }
 }

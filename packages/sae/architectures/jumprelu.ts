@@ -1,7 +1,7 @@
 import { apply, noGrad, type Op, type Parameter, type Tensor, where } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { constantParameter, zeroParameter } from "../init.ts";
-import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
+import { type EncodeOptions, type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
 
 /**
  * Sizes and losses of a {@link JumpReluSae}. Defaults depend on `sparsity` and suppose activations with E‖x‖ = √D. The error grows with D and the
@@ -120,8 +120,8 @@ export class JumpReluSae extends SparseAutoencoder<Required<JumpReluConfig>> {
     this.threshold = constantParameter(config.dSae, this.config.initialThreshold);
   }
 
-  override encode(x: Tensor): Tensor {
-    return jumpRelu(this.preActivations(x, this.b_enc), this.threshold, this.config);
+  override encode(x: Tensor, { watch = (z) => z }: EncodeOptions = {}): Tensor {
+    return jumpRelu(watch(this.preActivations(x, this.b_enc)), this.threshold, this.config);
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {

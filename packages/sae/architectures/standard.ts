@@ -1,7 +1,7 @@
 import { type Parameter, reluAutoencoder, type Tensor } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
-import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
+import { type EncodeOptions, type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
 
 /** Sizes and losses of a {@link StandardSae}. */
 export interface StandardConfig extends SaeCommonConfig {
@@ -43,8 +43,8 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
     this.b_enc = zeroParameter(config.dSae);
   }
 
-  override encode(x: Tensor): Tensor {
-    return this.preActivations(x, this.b_enc).relu();
+  override encode(x: Tensor, { watch = (z) => z }: EncodeOptions = {}): Tensor {
+    return watch(this.preActivations(x, this.b_enc)).relu();
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {

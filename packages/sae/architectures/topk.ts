@@ -1,7 +1,7 @@
 import { keepTopk, type Parameter, type Tensor, TensorError } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { zeroParameter } from "../init.ts";
-import { type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
+import { type EncodeOptions, type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
 import { type AuxConfig, auxCoefficient, auxDefaults, auxLoss } from "./auxiliary.ts";
 
 /** Sizes and losses of a {@link TopKSae}. */
@@ -28,8 +28,8 @@ export class TopKSae extends SparseAutoencoder<Required<TopKConfig>> {
     this.b_enc = zeroParameter(dSae);
   }
 
-  override encode(x: Tensor): Tensor {
-    return keepTopk(this.preActivations(x, this.b_enc), this.config.k, { above: 0 });
+  override encode(x: Tensor, { watch = (z) => z }: EncodeOptions = {}): Tensor {
+    return keepTopk(watch(this.preActivations(x, this.b_enc)), this.config.k, { above: 0 });
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
