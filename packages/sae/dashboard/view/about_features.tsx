@@ -9,7 +9,7 @@ export function AboutFeatures({ overview: { about } }: { readonly overview: Feat
   const facts = [
     { name: "alive", value: counted(metrics.alive), more: `of ${plural(about.dSae, "feature")}` },
     { name: "dead", value: counted(metrics.dead), more: "never fired" },
-    { name: "dense", value: counted(metrics.dense), more: "on over 10% of tokens" },
+    { name: "dense", value: counted(metrics.dense), more: "on over 10%" },
     ...(metrics.l0 === null ? [] : [{ name: "L0", value: spelled(metrics.l0), more: "features a token" }]),
     ...(metrics.fve === null ? [] : [{ name: "variance explained", value: percent(Math.max(0, metrics.fve)), more: "" }]),
     ...(metrics.deltaCe === null ? [] : [{ name: "ΔCE", value: signed(metrics.deltaCe), more: "nats a token" }]),

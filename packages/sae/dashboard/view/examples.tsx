@@ -54,7 +54,7 @@ export function Examples({ page, max, overview, source, sequences, view }: Examp
       <div class="fv-ink-controls">
         <Choice
           name="form"
-          legend="Show examples as"
+          legend="Examples as"
           options={[
             { value: "ink", name: "ink" },
             { value: "table", name: "table" },
@@ -65,17 +65,19 @@ export function Examples({ page, max, overview, source, sequences, view }: Examp
         {form === "ink" && (
           <>
             <Choice name="show" legend="Activations at" options={shows} value={effective} onChange={(value) => change({ show: value })} />
-            <Choice
-              name="scale"
-              legend="Scale"
-              options={[
-                { value: "shared", name: "shared", about: `the strongest colour is ${spelled(max)} on all cards` },
-                { value: "own", name: "own", about: "the strongest colour is each card's own strongest activation" },
-              ]}
-              value={scale}
-              onChange={(value) => change({ scale: value })}
-            />
-            <Ramp max={scale === "shared" ? max : null} />
+            <div class="fv-scale">
+              <Choice
+                name="scale"
+                legend="Scale"
+                options={[
+                  { value: "shared", name: "shared", about: `the strongest colour is ${spelled(max)} on all cards` },
+                  { value: "own", name: "own", about: "the strongest colour is each card's own strongest activation" },
+                ]}
+                value={scale}
+                onChange={(value) => change({ scale: value })}
+              />
+              <Ramp max={scale === "shared" ? max : null} />
+            </div>
           </>
         )}
       </div>

@@ -45,13 +45,13 @@ export function FeatureHeader({ summary, page, labels, listHref, previousHref, n
         <StateChip state={state} />
         <span class="fv-steps">
           {previousHref && (
-            <a href={previousHref} aria-keyshortcuts="k">
-              ← Previous
+            <a href={previousHref} aria-label="Previous feature" aria-keyshortcuts="k">
+              ← <span class="fv-word">Previous</span>
             </a>
           )}
           {nextHref && (
-            <a href={nextHref} aria-keyshortcuts="j">
-              Next →
+            <a href={nextHref} aria-label="Next feature" aria-keyshortcuts="j">
+              <span class="fv-word">Next</span> →
             </a>
           )}
         </span>

@@ -19,8 +19,8 @@ export interface InkCardProps {
   readonly scale?: number;
 }
 
-/** Of strokes, in canvas heights: at the usual scale 1.6 to 6 pixels. */
-const widths = [0.008, 0.03] as const;
+/** Of strokes, in canvas heights: at the usual scale 1.6 to 4.4 pixels, so that loops of letters stay open. */
+const widths = [0.008, 0.022] as const;
 /** Segments on either side of the ringed one whose ink is less faint. */
 const WINDOW = 5;
 
@@ -131,7 +131,7 @@ function Strokes({
           <path key={mark.path} class="fv-malformed" d={mark.path!} stroke-width={coordinate(mark.width)} />
         ) : null,
       )}
-      {ring && <circle class="fv-ring" cx={coordinate(ring[0])} cy={coordinate(ring[1])} r={coordinate(0.8 * ringRadius)} />}
+      {ring && <circle class="fv-ring" cx={coordinate(ring[0])} cy={coordinate(ring[1])} r={coordinate(1.2 * ringRadius)} />}
     </g>
   );
 }
