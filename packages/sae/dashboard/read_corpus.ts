@@ -1,7 +1,7 @@
 import { readingPath, type StrokeTokenizer, type Transformer } from "@cursive/cursive-model";
 import { capture, type HostTensor, noGrad, type Tensor } from "@cursive/tensor";
 import { type ActivationIndexInfo, ActivationIndexWriter, type IndexFiles } from "../analysis/activation_index.ts";
-import { NoRowsError } from "../data/live_rows.ts";
+import { NoRowsError } from "../data/no_rows_error.ts";
 import { FeatureActivity, type FeatureActivityMetrics } from "../evaluation/feature_activity.ts";
 import { type ReconstructionMetrics, ReconstructionTally } from "../evaluation/reconstruction_tally.ts";
 import { type SequenceBatches, sequencePieces } from "../evaluation/sequences.ts";
