@@ -136,7 +136,8 @@ class Entry implements Contestant {
 
   /** The host's share of a step, on Dawn's null backend. */
   async measureHost(): Promise<void> {
-    if (!this.entrant.isOnWebGpu || this.#work.kind === "write") return; // nobody can write with logits that were never computed
+    // Who writes reads logits back after every token, and the wait for them would count.
+    if (!this.entrant.isOnWebGpu || this.#work.kind === "token" || this.#work.kind === "write") return;
     try {
       await using engine = new EngineProcess(this.entrant.command(this.#work.name, { isNull: true }));
       await engine.ready({ seconds: this.#options.limit });

@@ -42,6 +42,11 @@ describe("benchCase", () => {
     expect(controls).toEqual([[[5, 5, 5, 5], [5, 5, 5, 5]]]); // biome-ignore format: rounds in a line
   });
 
+  it("says nothing of the host's time where steps wait for what they computed", async () => {
+    const { rows } = await benchCase(parseCase("token:1x10"), [fake("cursive", [], { mode: "cached" })], settings);
+    expect(rows[0]).toMatchObject({ hostMicroseconds: null, note: null, ms: 100 });
+  });
+
   it("goes on without engines that cannot, and says why", async () => {
     const entrants = [
       fake("cursive"),

@@ -38,6 +38,7 @@ export async function runEngine(job: Job): Promise<void> {
     const door = await openDoor({ isNull: job.isNull });
     const { build, versions } = await engines[job.engine]({ door, mode: job.mode, peers: job.peers });
     const work = await build(parseCase(job.case));
+    await work.prepare?.();
     const loss = orNull(await takeStep(work));
     reply({ ready: { adapter: door.adapter, versions, loss, check: orNull(await work.check?.()) } });
     for await (const line of createInterface({ input: process.stdin })) {
@@ -60,6 +61,7 @@ async function takeStep(work: Work): Promise<number> {
 
 async function takeSteps(work: Work, { count, door }: { count: number; door: EngineOptions["door"] }): Promise<Steps> {
   let loss = Number.NaN;
+  await work.prepare?.();
   const start = performance.now();
   const cpuStart = process.cpuUsage();
   for (let i = 0; i < count; i++) {

@@ -17,6 +17,7 @@ afterAll(() => {
 async function results(mode: string, name: string): Promise<number[]> {
   const work = await (await openCursive({ door, mode, peers: "" })).build(parseCase(name));
   const losses: number[] = [];
+  await work.prepare?.();
   for (let i = 0; i < 3; i++) losses.push(await (await work.start()).finished());
   return work.check ? [await work.check()] : losses;
 }
@@ -43,6 +44,20 @@ describe("the engine at the bench's cases", () => {
       expect(agree(kept!, anew!)).toBe(true);
     },
   );
+
+  it("takes the tokens of every turn after as many others, which are no step's work", async () => {
+    const work = await (await openCursive({ door, mode: "cached", peers: "" })).build(parseCase("token:2x40"));
+    const dispatches: number[] = [];
+    for (let turn = 0; turn < 2; turn++) {
+      await work.prepare!();
+      for (let i = 0; i < 200; i++) {
+        door.reset();
+        await (await work.start()).finished();
+        dispatches.push(door.counts.dispatches);
+      }
+    }
+    expect(new Set(dispatches).size).toBe(1);
+  });
 
   it("creates nothing in a captured step, and submits once", async () => {
     const work = await (await openCursive({ door, mode: "captured", peers: "" })).build(parseCase("sae:24x16"));

@@ -7,24 +7,27 @@ import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { uniformValues } from "../work/values.ts";
 import type { Work } from "./engine.ts";
 
-/** Places beyond those that a token comes after: so many tokens can be taken before the texts start anew. */
-const ROOM = 512;
+/** Places beyond those that a token comes after: as many as a turn may take tokens, and some more. */
+const ROOM = 256;
 
-/** One more token a step, by kept keys and values. When there is no place left, the texts start anew, and the step pays for it. */
+/** One more token a step, by kept keys and values. Each turn goes on from the same place, after a first token for which the step is captured. */
 export function nextToken({ texts, length }: TokenCase): Work {
   const model = makeModel(length + ROOM);
   const { tokens, context } = gptBatch(texts, length + 1);
-  const decoder = new Decoder(model, { batch: texts, context });
   const first = new Int32Array(texts * length);
   for (let i = 0; i < texts; i++) first.set(tokens.subarray(i * (length + 1), i * (length + 1) + length), i * length);
   const last = Int32Array.from({ length: texts }, (_, i) => tokens[i * (length + 1) + length]!);
+  let decoder: Decoder | undefined;
   let result: Float32Array | undefined;
   return {
+    prepare: async () => {
+      decoder?.release();
+      decoder = new Decoder(model, { batch: texts, context });
+      await decoder.start(first);
+      result = await decoder.next(last);
+    },
     start: async () => {
-      if (decoder.length === 0 || decoder.length === model.config.blockSize) await decoder.start(first);
-      const at = decoder.length;
-      const logits = await decoder.next(last);
-      if (at === length) result = logits;
+      await decoder!.next(last);
       return { finished: async () => Number.NaN };
     },
     check: async () => sumOfSquares(result!),

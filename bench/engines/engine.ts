@@ -11,6 +11,8 @@ export interface Engine {
 
 /** A case that an engine is ready to do, step by step. */
 export interface Work {
+  /** Makes ready for some steps in a row, which are then timed without it. */
+  prepare?(): Promise<void>;
   /** Starts a step. */
   start(): Started | Promise<Started>;
   /** A number that tells whether a step computed the right thing, for cases whose steps give no loss. */
