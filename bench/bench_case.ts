@@ -155,7 +155,8 @@ class Entry implements Contestant {
     const cache = await mkdtemp(join(tmpdir(), "cursive-bench-"));
     try {
       const command = this.entrant.command(this.#work.name, { isNull: false });
-      const env = { ...command.env, MESA_SHADER_CACHE_DIR: cache, __GL_SHADER_DISK_CACHE_PATH: cache };
+      const caches = ["MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"];
+      const env = { ...command.env, ...Object.fromEntries(caches.map((name) => [name, cache])) };
       this.#cold = await this.#startOnce({ ...command, env });
       this.#warm = await this.#startOnce({ ...command, env });
     } catch (error) {

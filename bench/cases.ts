@@ -102,11 +102,14 @@ export function describeCase(work: Case): string {
   return `product [${n(work.m)} × ${n(work.k)}] · [${n(work.k)} × ${n(work.n)}]`;
 }
 
-/** Whether an engine in one of its ways can do a case: only ours writes, by kept keys and values or computing everything anew. */
+/**
+ * Whether an engine in one of its ways can do a case: only ours writes, by kept keys and values or computing everything anew; only the model has
+ * attention to fuse, and a product alone leaves nothing to compile.
+ */
 export function suits({ kind }: Case, { mode }: { readonly mode: string }): boolean {
   const writes = mode === "cached" || mode === "recomputed";
   if (kind === "token" || kind === "write") return writes;
-  return !writes && (mode !== "sdpa" || kind === "gpt");
+  return !writes && (mode !== "sdpa" || kind === "gpt") && (mode !== "compile" || kind !== "matmul");
 }
 
 /** Floating-point operations of a case where they are beyond dispute, else undefined. */

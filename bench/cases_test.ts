@@ -30,10 +30,11 @@ describe("cases", () => {
   });
 
   it("are for the engines that can do them", () => {
-    const modes = ["captured", "eager", "jit", "sdpa", "cached", "recomputed"];
+    const modes = ["captured", "eager", "jit", "sdpa", "compile", "cached", "recomputed"];
     const ableTo = (name: string): string[] => modes.filter((mode) => suits(parseCase(name), { mode }));
-    expect(ableTo("gpt:4x250")).toEqual(["captured", "eager", "jit", "sdpa"]);
-    expect(ableTo("sae:24x16")).toEqual(["captured", "eager", "jit"]);
+    expect(ableTo("gpt:4x250")).toEqual(["captured", "eager", "jit", "sdpa", "compile"]);
+    expect(ableTo("sae:24x16")).toEqual(["captured", "eager", "jit", "compile"]);
+    expect(ableTo("matmul:8")).toEqual(["captured", "eager", "jit"]);
     expect(ableTo("token:1x1000")).toEqual(["cached", "recomputed"]);
   });
 

@@ -12,8 +12,8 @@ export const ENGINES: Readonly<Record<EngineName, readonly string[]>> = {
   cursive: ["captured", "eager", "cached", "recomputed"],
   "jax-js": ["jit"],
   "tfjs-webgpu": ["eager"],
-  "pytorch-cpu": ["eager", "sdpa"],
-  "pytorch-cuda": ["eager", "sdpa"],
+  "pytorch-cpu": ["eager", "sdpa", "compile"],
+  "pytorch-cuda": ["eager", "sdpa", "compile"],
 };
 
 /** An engine and how it runs. */
@@ -21,6 +21,9 @@ export interface EngineMode {
   readonly engine: EngineName;
   readonly mode: string;
 }
+
+/** Where Pythons with torch are looked for unless somebody names them. */
+export const USUAL_PYTHONS: readonly string[] = ["python3", "python", "/usr/bin/python3", "/usr/local/bin/python3", ".venv/bin/python"];
 
 /** What `pnpm bench` is asked for. */
 export interface BenchOptions {
@@ -52,7 +55,8 @@ Times this engine beside its peers: in one run, on the same adapter, each in a p
   --quick          fewer and smaller: ${QUICK_CASES.join(",")}, 3 turns
   --start          also the time from process start to the first finished step, with an empty shader cache and a filled one
   --json FILE      write a line of JSON a row
-  --python a,b     Pythons with torch; default $PYTHON, or python3 and /usr/bin/python3
+  --python a,b     Pythons with torch; default $PYTHON, or one for each torch among
+                   ${USUAL_PYTHONS.join(", ")}
   --threads N      threads for PyTorch; default the processor's cores
   --limit SECONDS  what an engine gets for a case in all before it is left out; default 600
   --help

@@ -12,6 +12,7 @@ describe("parseOptions", () => {
     expect(options.cases.map(({ name }) => name)).toEqual(DEFAULT_CASES);
     expect(options.engines).toContainEqual({ engine: "cursive", mode: "captured" });
     expect(options.engines).toContainEqual({ engine: "pytorch-cpu", mode: "sdpa" });
+    expect(options.engines).toContainEqual({ engine: "pytorch-cuda", mode: "compile" });
   });
 
   it("measures less when in a hurry, but what was asked for", () => {

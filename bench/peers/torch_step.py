@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """PyTorch on the work that the engines are timed on; speaks bench/protocol.ts: a request a line on standard input, replies behind a mark.
 
-   python3 torch_step.py --case gpt:4x250 [--mode eager|sdpa] [--device cpu|cuda] [--threads 2]
+   python3 torch_step.py --case gpt:4x250 [--mode eager|sdpa|compile] [--device cpu|cuda] [--threads 2]
    python3 torch_step.py --probe
 
-The model is the original's. Mode eager stores attention's scores, as the original does; sdpa is PyTorch's own fused attention."""
+The model is the original's. Mode eager stores attention's scores, as the original does; sdpa is PyTorch's own fused attention; compile is
+torch.compile over the loss and its gradient, with that attention."""
 import argparse, json, math, re, sys, time
 
 MARK = "@bench "
@@ -37,7 +38,7 @@ except ImportError as error:
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--case")
-parser.add_argument("--mode", default="eager", choices=("eager", "sdpa"))
+parser.add_argument("--mode", default="eager", choices=("eager", "sdpa", "compile"))
 parser.add_argument("--device", default="cpu")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--probe", action="store_true")
@@ -46,9 +47,12 @@ torch.set_num_threads(args.threads)
 torch.backends.cuda.matmul.allow_tf32 = False
 device = args.device
 
+# Both came with PyTorch 2.
+modes = ["eager"] + ["sdpa"] * hasattr(F, "scaled_dot_product_attention") + ["compile"] * hasattr(torch, "compile")
+
 if args.probe:
     torch.mm(torch.ones(64, 64), torch.ones(64, 64))
-    reply(probe=dict(torch=torch.__version__, blas=blas(), cuda=torch.cuda.is_available(), sdpa=hasattr(F, "scaled_dot_product_attention")))
+    reply(probe=dict(torch=torch.__version__, blas=blas(), cuda=torch.cuda.is_available(), modes=modes))
     sys.exit(0)
 
 # The numbers of bench/work/values.ts, gpt.ts and sae.ts.
@@ -120,14 +124,14 @@ def gpt(B, T):
 
     def attend(q, k, v, causal):
         q, k, v = heads(q), heads(k), heads(v)
-        if args.mode == "sdpa":
+        if args.mode != "eager":
             y = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
         else:
             scores = q @ k.transpose(-2, -1) / math.sqrt(C // HEADS)
             y = (scores.masked_fill(future, -math.inf) if causal else scores).softmax(-1) @ v
         return y.transpose(1, 2).reshape(B, -1, C)
 
-    def step():
+    def loss():
         x = F.embedding(tokens, p["transformer.wte.weight"]) + p["transformer.wpe.weight"]
         c = F.embedding(text, p["transformer.wce.weight"]) + p["transformer.wcpe.weight"]
         for i in range(LAYERS):
@@ -137,9 +141,9 @@ def gpt(B, T):
             x = x + linear(attend(query, *linear(c, at + ".cross_attn.c_attn_kv").split(C, 2), False), at + ".cross_attn.c_proj")
             x = x + linear(F.gelu(linear(norm(x, at + ".ln_3"), at + ".mlp.c_fc"), approximate="tanh"), at + ".mlp.c_proj")
         logits = F.linear(norm(x, "transformer.ln_f"), p["lm_head.weight"])
-        return train(F.cross_entropy(logits.flatten(0, 1), targets.flatten()), optimizer)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
-    return step
+    return training(loss, optimizer)
 
 
 def sae(rows, features):
@@ -148,19 +152,26 @@ def sae(rows, features):
     x = uniform((rows, C), 1001, 3**0.5)
     optimizer = torch.optim.Adam(p, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
 
-    def step():
+    def loss():
         hidden = F.relu((x - decoder_bias) @ encoder + encoder_bias)
         error = ((hidden @ decoder + decoder_bias - x) ** 2).sum(-1).mean()
-        return train(error + 3e-4 * hidden.sum(-1).mean(), optimizer)
+        return error + 3e-4 * hidden.sum(-1).mean()
+
+    return training(loss, optimizer)
+
+
+def training(loss, optimizer):
+    if args.mode == "compile":
+        loss = torch.compile(loss)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        value = loss()
+        value.backward()
+        optimizer.step()
+        return float(value.detach())
 
     return step
-
-
-def train(loss, optimizer):
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return float(loss.detach())
 
 
 def matmul(m, k=None, n=None):
@@ -182,8 +193,8 @@ def or_none(value):
 
 def main():
     kind, sizes = args.case.split(":")
-    if args.mode == "sdpa" and not hasattr(F, "scaled_dot_product_attention"):
-        raise RuntimeError(f"torch {torch.__version__} has no scaled_dot_product_attention")
+    if args.mode not in modes:
+        raise RuntimeError(f"torch {torch.__version__} cannot run in mode {args.mode}")
     built = dict(gpt=gpt, sae=sae, matmul=matmul)[kind](*map(int, sizes.split("x")))
     step, check = built if kind == "matmul" else (built, lambda: math.nan)
     loss = step()
