@@ -35,7 +35,7 @@ export interface CaptureOptions {
   readonly poison?: boolean;
 }
 
-/** What one run of a captured step costs: launches, and the memory of its inputs, outputs and temporaries. */
+/** What a captured step costs: launches a run, and the memory that it holds: inputs, outputs, temporaries, small results on their way to the host. */
 export interface PlanCost {
   readonly dispatches: number;
   readonly bytes: number;
@@ -121,11 +121,10 @@ export function capture<I extends readonly StepInput[], O extends StepOutput>(
     return result;
   };
   const run = (...inputs: I): Promise<O> => inTurn(async () => (await (await planFor(inputs)).run(inputs)) as O);
-  const costOf = ({ program }: StepPlan): PlanCost => ({ dispatches: program.dispatches, bytes: program.bytes });
   return Object.assign(run, {
-    prepare: (...inputs: I) => inTurn(async () => costOf(await planFor(inputs))),
+    prepare: (...inputs: I) => inTurn(async () => (await planFor(inputs)).cost),
     profile: (...inputs: I) => inTurn(async () => (await planFor(inputs)).profile(inputs)),
-    plan: () => latest && costOf(latest),
+    plan: () => latest?.cost,
     destroy: () => {
       for (const plan of plans.values()) plan.destroy();
       plans.clear();
@@ -217,6 +216,10 @@ class StepPlan {
     if (parts.options.poison) this.#poison = nanBuffer(device);
   }
 
+  get cost(): PlanCost {
+    return { dispatches: this.program.dispatches, bytes: this.program.bytes + (this.#ring?.bytes ?? 0) };
+  }
+
   /** False once hooks or the parameters' places have changed since the recording. */
   isCurrent(): boolean {
     return this.#isCurrent();
@@ -258,7 +261,7 @@ class StepPlan {
     this.#expire("its captured step was destroyed");
     this.program.destroy();
     this.#ring?.destroy();
-    this.#poison?.destroy();
+    if (this.#poison) this.#device.destroyBuffer(this.#poison);
   }
 
   #feed(encoder: GPUCommandEncoder, input: StepInput, slot: Tensor): void {

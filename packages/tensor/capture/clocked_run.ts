@@ -7,6 +7,9 @@ const COPY_SRC = 0x04;
 const COPY_DST = 0x08;
 const MAP_READ = 0x01;
 
+/** WebGPU's limit for a set of queries. */
+const QUERIES = 4096;
+
 /** Whether launches can be timed on a device: it needs the feature `timestamp-query`. */
 export function canTime(device: Device): boolean {
   return device.gpu.features.has("timestamp-query");
@@ -23,7 +26,7 @@ export class ClockedRun {
   readonly program: Program;
   readonly #device: Device;
   readonly #each: "step" | "launch";
-  readonly #clock: GPUQuerySet;
+  readonly #clocks: readonly GPUQuerySet[];
   readonly #bytes: number;
   readonly #resolved: GPUBuffer;
   readonly #staging: GPUBuffer;
@@ -36,16 +39,18 @@ export class ClockedRun {
     this.#each = each;
     const count = each === "step" ? 2 : 2 * program.dispatches;
     this.#bytes = 8 * count;
-    this.#clock = device.gpu.createQuerySet({ type: "timestamp", count });
+    this.#clocks = Array.from({ length: Math.ceil(count / QUERIES) }, (_, i) =>
+      device.gpu.createQuerySet({ type: "timestamp", count: Math.min(QUERIES, count - i * QUERIES) }),
+    );
     this.#resolved = device.createBuffer(this.#bytes, QUERY_RESOLVE | COPY_SRC);
     this.#staging = device.createBuffer(this.#bytes, MAP_READ | COPY_DST);
   }
 
   /** Encodes the run, and the way of its times back. */
   encode(encoder: GPUCommandEncoder): void {
-    if (this.#each === "step") this.program.encode(encoder, this.#clock);
-    else this.program.encodeTimed(encoder, this.#clock);
-    encoder.resolveQuerySet(this.#clock, 0, this.#bytes / 8, this.#resolved, 0);
+    if (this.#each === "step") this.program.encode(encoder, this.#clocks[0]!);
+    else this.program.encodeTimed(encoder, this.#clocks);
+    for (const [i, clock] of this.#clocks.entries()) encoder.resolveQuerySet(clock, 0, clock.count, this.#resolved, 8 * QUERIES * i);
     encoder.copyBufferToBuffer(this.#resolved, 0, this.#staging, 0, this.#bytes);
   }
 
@@ -64,8 +69,8 @@ export class ClockedRun {
   }
 
   destroy(): void {
-    this.#clock.destroy();
-    this.#resolved.destroy();
-    this.#staging.destroy();
+    for (const clock of this.#clocks) clock.destroy();
+    this.#device.destroyBuffer(this.#resolved);
+    this.#device.destroyBuffer(this.#staging);
   }
 }

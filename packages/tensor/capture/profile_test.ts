@@ -60,6 +60,24 @@ describe("profile()", () => {
     expect(await (await profiled.step(x)).item()).toBe(await (await plain.step(x)).item());
   });
 
+  it("times more launches than a set of queries is large", async ({ skip }) => {
+    skip(!canTime(device), "no timestamp queries");
+    const count = 2050;
+    const step = capture((x: Tensor) => {
+      let sum = x;
+      for (let i = 0; i < count; i++) sum = sum.add(1);
+      return sum;
+    });
+    const one = tensor([1]);
+    const launches = await step.profile(one);
+    expect(launches).toHaveLength(count);
+    for (const [i, { start, milliseconds }] of launches.entries()) {
+      expect(milliseconds).toBeGreaterThanOrEqual(0);
+      expect(start).toBeGreaterThanOrEqual(launches[i - 1]?.start ?? 0);
+    }
+    expect(await (await step(one)).item()).toBe(1 + count);
+  });
+
   it("says so where the adapter has no clock", async () => {
     using bare = await openDevice({ limits: "default", asDefault: false });
     const step = capture((x: Tensor) => x.add(1), { device: bare });

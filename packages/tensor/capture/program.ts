@@ -28,6 +28,8 @@ export class Program {
   readonly #uniformBytes: ArrayBuffer;
   readonly #liveBytes: number;
   readonly #slots: GPUBuffer[];
+  /** Of inputs and outputs. */
+  readonly #lasting: readonly GPUBuffer[];
   /** Everything bound that outlives the step: held here, or the collector would hand its memory to somebody else. */
   readonly #held: readonly Storage[];
   /** Bytes of the temporaries' slots, of the lasting outputs and inputs, and of the launches' parameters. */
@@ -49,6 +51,7 @@ export class Program {
     this.#device = device;
     const { commands } = recording;
     for (const storage of lasting) storage.buffer = device.createBuffer(storage.bytes, STORAGE | COPY_SRC | COPY_DST);
+    this.#lasting = [...lasting].map((storage) => storage.buffer!);
     const storages = new Map(commands.flatMap((c) => c.ranges.map((r) => [r.storage.id, r.storage] as const)));
     this.#held = [...storages.values()].filter(isLasting);
     const plan = planMemory(commands.map(usage), (id) => storages.get(id)!.bytes);
@@ -113,11 +116,14 @@ export class Program {
     pass.end();
   }
 
-  /** Encodes one run with a pass a launch: `clock` is written before (2 i) and after (2 i + 1) launch i. */
-  encodeTimed(encoder: GPUCommandEncoder, clock: GPUQuerySet): void {
+  /** Encodes one run with a pass a launch: the clocks, as one row of queries, are written before (2 i) and after (2 i + 1) launch i. */
+  encodeTimed(encoder: GPUCommandEncoder, clocks: readonly GPUQuerySet[]): void {
     this.#actOnHost();
-    for (const [i, step] of this.#steps.entries()) {
-      const timestampWrites = { querySet: clock, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+    let [clock, query] = [0, 0];
+    for (const step of this.#steps) {
+      if (query === clocks[clock]!.count) [clock, query] = [clock + 1, 0];
+      const timestampWrites = { querySet: clocks[clock]!, beginningOfPassWriteIndex: query, endOfPassWriteIndex: query + 1 };
+      query += 2;
       const pass = encoder.beginComputePass({ timestampWrites });
       pass.setPipeline(step.pipeline);
       launch(pass, step);
@@ -138,9 +144,10 @@ export class Program {
     }
   }
 
-  /** Frees the memory. */
+  /** Frees the memory, that of inputs and outputs too. */
   destroy(): void {
-    for (const buffer of [...this.#slots, this.#uniforms]) buffer.destroy();
+    this.#device.flush(); // eager work may have read an output
+    for (const buffer of [...this.#slots, ...this.#lasting, this.#uniforms]) this.#device.destroyBuffer(buffer);
   }
 
   #actOnHost(): void {

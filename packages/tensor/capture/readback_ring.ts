@@ -42,8 +42,13 @@ export class ReadbackRing {
     return { staging: entry.staging, read: () => this.#read(entry, use) };
   }
 
+  /** Of all its buffers. */
+  get bytes(): number {
+    return this.#bytes * this.#entries.length;
+  }
+
   destroy(): void {
-    for (const entry of this.#entries) entry.staging.destroy();
+    for (const entry of this.#entries) this.#device.destroyBuffer(entry.staging);
   }
 
   #read(entry: Entry, use: number): Promise<ArrayBuffer> {

@@ -1,6 +1,7 @@
 import { settle } from "#gpu";
 import type { StepWatch } from "../capture/step_watch.ts";
 import { CaptureError, DeviceError, DeviceLostError, OutOfMemoryError } from "../errors.ts";
+import { BufferLedger, type LedgerStats } from "./buffer_ledger.ts";
 import { type Command, type Param, packParams, type Range, writeWord } from "./command.ts";
 import { type Kernel, PipelineCache } from "./kernel.ts";
 import { ALIGNMENT, BufferPool, type PoolStats, type Storage } from "./memory.ts";
@@ -10,8 +11,8 @@ import type { Tuning } from "./tuning.ts";
 /** Which form of a kernel suits an adapter (docs/architecture.md, "Kernel families"). */
 export type KernelFamily = "portable" | "panel" | "tile";
 
-/** What a device has done so far; all counts only grow. */
-export interface DeviceStats extends PoolStats {
+/** What a device has done so far, in counts that only grow, and the memory that it holds. */
+export interface DeviceStats extends PoolStats, LedgerStats {
   readonly dispatches: number;
   readonly submits: number;
   readonly bindGroups: number;
@@ -77,10 +78,11 @@ export class Device {
   #pass: GPUComputePassEncoder | undefined;
   #slot = 0;
   #batched = 0;
+  readonly #ledger: BufferLedger;
   readonly #uniforms: GPUBuffer;
   readonly #uniformBytes = new ArrayBuffer(UNIFORM_SLOTS * ALIGNMENT);
   readonly #groups = new Map<string, GPUBindGroup>();
-  readonly #counts = { dispatches: 0, submits: 0, bindGroups: 0, readbacks: 0, bytesUploaded: 0, buffers: 0, bufferBytes: 0 };
+  readonly #counts = { dispatches: 0, submits: 0, bindGroups: 0, readbacks: 0, bytesUploaded: 0 };
 
   constructor(gpu: GPUDevice, about: { name: string; isSoftware: boolean; subgroupSize: number; family: KernelFamily }) {
     this.gpu = gpu;
@@ -90,7 +92,8 @@ export class Device {
     this.family = about.family;
     this.limits = gpu.limits;
     this.features = gpu.features as ReadonlySet<string>;
-    this.pool = new BufferPool(gpu, { beforeDestroy: () => this.#forgetBindGroups() });
+    this.#ledger = new BufferLedger(gpu);
+    this.pool = new BufferPool(this.#ledger, { limits: gpu.limits, beforeDestroy: () => this.#forgetBindGroups() });
     this.pipelines = new PipelineCache(gpu);
     this.#uniforms = this.createBuffer(UNIFORM_SLOTS * ALIGNMENT, UNIFORM | COPY_DST);
     this.lost = gpu.lost.then((info) => {
@@ -108,15 +111,7 @@ export class Device {
 
   /** Counters of work done and memory held. */
   stats(): DeviceStats {
-    const { buffers, bufferBytes, ...counts } = this.#counts;
-    const pool = this.pool.stats();
-    return {
-      ...pool,
-      ...counts,
-      buffersCreated: pool.buffersCreated + buffers,
-      bytesCreated: pool.bytesCreated + bufferBytes,
-      pipelines: this.pipelines.size,
-    };
+    return { ...this.pool.stats(), ...this.#ledger.stats(), ...this.#counts, pipelines: this.pipelines.size };
   }
 
   /** Whether a family's own kernels run here: panels want subgroups of a fixed size, and fall back on portable kernels without them. */
@@ -194,7 +189,7 @@ export class Device {
       await this.readStaging(staging, size);
       return staging.getMappedRange().slice(0, range.bytes);
     } finally {
-      staging.destroy();
+      this.destroyBuffer(staging);
     }
   }
 
@@ -238,9 +233,12 @@ export class Device {
 
   /** A buffer outside of the pool, counted. */
   createBuffer(size: number, usage: number): GPUBuffer {
-    this.#counts.buffers++;
-    this.#counts.bufferBytes += size;
-    return this.gpu.createBuffer({ size, usage });
+    return this.#ledger.create(size, usage);
+  }
+
+  /** Frees the memory of a buffer that {@link createBuffer} made. No work that is still being collected may use it. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.#ledger.destroy(buffer);
   }
 
   /** A bind group, counted. Buffers follow `kernel.interface.bindings`. */

@@ -122,6 +122,20 @@ describe("Device", () => {
     expect(device.stats().buffersCreated).toBe(buffersCreated);
   });
 
+  it("counts the memory that it holds: tensors, what is kept for later ones, and staging while it is read", async () => {
+    using own = await openDevice({ asDefault: false });
+    const before = own.stats().bytesHeld;
+    const x = zeros([1024], { device: own });
+    expect(own.stats().bytesHeld).toBe(before + 4096);
+    const reading = x.data();
+    expect(own.stats().bytesHeld).toBe(before + 2 * 4096);
+    await reading;
+    x.storage.release();
+    expect(own.stats()).toMatchObject({ bytesHeld: before + 4096, bytesPooled: 4096 });
+    own.pool.trim();
+    expect(own.stats()).toMatchObject({ bytesHeld: before, bytesPooled: 0, bytesCreated: before + 2 * 4096 });
+  });
+
   it("says that released memory is gone", async () => {
     const x = zeros([4], { device });
     x.storage.release();

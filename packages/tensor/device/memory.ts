@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from "../errors.ts";
+import type { BufferLedger } from "./buffer_ledger.ts";
 
 /**
  * GPU memory. One owner: a {@link Storage} owns its buffer, and gives it back to the {@link BufferPool} when it is released or when the
@@ -52,44 +53,36 @@ export class Storage {
 
 /** What a pool knows about itself, in bytes. */
 export interface PoolStats {
+  /** Of tensors that exist. */
   readonly bytesInUse: number;
+  /** Kept for tensors to come. */
   readonly bytesPooled: number;
+  /** The most that was in use at once. */
   readonly peakBytes: number;
-  readonly buffersCreated: number;
-  /** Of all buffers created, those since destroyed included. */
-  readonly bytesCreated: number;
 }
 
 /** Hands out buffers by size class and keeps the returned ones. */
 export class BufferPool {
-  readonly #device: GPUDevice;
+  readonly #ledger: BufferLedger;
   readonly #limit: number;
   readonly #free = new Map<number, GPUBuffer[]>();
   readonly #collected: FinalizationRegistry<GPUBuffer>;
   #inUse = 0;
   #pooled = 0;
   #peak = 0;
-  #created = 0;
-  #createdBytes = 0;
   #sinceNudge = 0;
   /** Called before buffers are destroyed: no pending command may still use them. */
   readonly #beforeDestroy: () => void;
 
-  constructor(device: GPUDevice, options: { beforeDestroy: () => void }) {
-    this.#device = device;
-    this.#limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  constructor(ledger: BufferLedger, options: { limits: GPUSupportedLimits; beforeDestroy: () => void }) {
+    this.#ledger = ledger;
+    this.#limit = Math.min(options.limits.maxStorageBufferBindingSize, options.limits.maxBufferSize);
     this.#beforeDestroy = options.beforeDestroy;
     this.#collected = new FinalizationRegistry((buffer) => this.#recycle(buffer));
   }
 
   stats(): PoolStats {
-    return {
-      bytesInUse: this.#inUse,
-      bytesPooled: this.#pooled,
-      peakBytes: this.#peak,
-      buffersCreated: this.#created,
-      bytesCreated: this.#createdBytes,
-    };
+    return { bytesInUse: this.#inUse, bytesPooled: this.#pooled, peakBytes: this.#peak };
   }
 
   /** A buffer for a storage; the storage's collection or release brings it back. Contents are arbitrary. */
@@ -98,11 +91,7 @@ export class BufferPool {
     const size = sizeClass(storage.bytes, this.#limit);
     let buffer = this.#free.get(size)?.pop();
     if (buffer) this.#pooled -= size;
-    else {
-      buffer = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-      this.#created++;
-      this.#createdBytes += size;
-    }
+    else buffer = this.#ledger.create(size, STORAGE | COPY_SRC | COPY_DST);
     this.#inUse += size;
     this.#peak = Math.max(this.#peak, this.#inUse);
     this.#collected.register(storage, buffer, storage);
@@ -126,7 +115,7 @@ export class BufferPool {
   /** Destroys pooled buffers. */
   trim(): void {
     this.#beforeDestroy();
-    for (const buffers of this.#free.values()) for (const buffer of buffers) buffer.destroy();
+    for (const buffers of this.#free.values()) for (const buffer of buffers) this.#ledger.destroy(buffer);
     this.#free.clear();
     this.#pooled = 0;
   }
