@@ -15,6 +15,7 @@ import {
   type BatchInputs,
   batchInputs,
   captureTargetLosses,
+  pieceSizes,
   sequenceLosses,
   sumTargets,
   type TargetLossesStep,
@@ -37,7 +38,7 @@ export interface TrainOptions {
   readonly maxGradNorm?: number;
   /** Batches an evaluation takes, and sequences in each. Default 10 of 100. */
   readonly evaluation?: { readonly batches: number; readonly batchSize: number };
-  /** Called while the step's shaders compile, which takes longer than anything else the first time. */
+  /** Called while the shaders of a step or an evaluation compile, which takes longer than anything else the first time. */
   readonly onCompile?: (done: number, total: number) => void;
 }
 
@@ -107,7 +108,7 @@ export class Trainer {
       device,
       onCompile,
     });
-    this.#targetLosses = captureTargetLosses(model);
+    this.#targetLosses = captureTargetLosses(model, { onCompile });
   }
 
   /** Steps taken. */
@@ -179,6 +180,17 @@ export class Trainer {
   /** Compiles and plans a training step without taking it: what it costs beside the parameters, their gradients and moments. */
   async prepare(): Promise<PlanCost> {
     return this.#train.prepare(...this.#batch(this.#step));
+  }
+
+  /** Compiles and plans an evaluation without doing it. @returns The bytes that all later ones keep. */
+  async prepareEvaluation(): Promise<number> {
+    const { dataset } = this;
+    const { batchSize } = this.#evaluation;
+    const batch = dataset.batch({ step: 0, batchSize, split: "train" }); // any batch is of the same shape
+    let bytes = 0;
+    for (const size of pieceSizes({ batchSize, pieceSize: this.#batchSize }))
+      bytes += (await this.#targetLosses.prepare(...batchInputs(batch, { dataset, start: 0, end: size }))).bytes;
+    return bytes;
   }
 
   /** Reads everything back that {@link restore} needs. Between runs only. */

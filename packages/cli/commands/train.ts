@@ -171,7 +171,7 @@ function describeEstimate(config: RunConfig, estimate: Estimate): string[] {
     `model    ${parameters.toLocaleString("en")} parameters`,
     `step     ${tokensPerStep.toLocaleString("en")} tokens, ${dispatches} dispatches`,
     `memory   ${megabytes(bytes.total)}: parameters ${megabytes(bytes.parameters)}, gradients ${megabytes(bytes.gradients)}, ` +
-      `moments ${megabytes(bytes.moments)}, a captured step ${megabytes(bytes.step)}`,
+      `moments ${megabytes(bytes.moments)}, a captured step ${megabytes(bytes.step)}, evaluations ${megabytes(bytes.evaluation)}`,
     `time     ${time}`,
   ];
 }

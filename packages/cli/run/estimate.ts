@@ -17,6 +17,8 @@ export interface Estimate {
     readonly moments: number;
     /** What a captured training step holds besides: inputs, activations, launch parameters. */
     readonly step: number;
+    /** What evaluations keep, from the first one on. */
+    readonly evaluation: number;
     readonly total: number;
   };
   /** Of a step, where some were timed. */
@@ -28,7 +30,7 @@ export interface Estimate {
 /** Steps taken before those that are timed: they bring caches and clocks to what they will be. */
 const WARM_UP = 2;
 
-/** Finds out what a run would take: compiles and plans its step, and takes `timedSteps` of them if asked to. Nothing is kept. */
+/** Finds out what a run would take: compiles and plans its step and its evaluations, and takes `timedSteps` of them if asked to. Nothing is kept. */
 export async function estimateRun(
   config: RunConfig,
   options: { readonly data: RunData; readonly timedSteps: number; readonly say: (text: string) => void },
@@ -38,7 +40,8 @@ export async function estimateRun(
   const parameters = trainer.model.parameterCount();
   const { dispatches, bytes: step } = await trainer.prepare();
   const of = (copies: number): number => 4 * copies * parameters;
-  const bytes = { parameters: of(1), gradients: of(1), moments: of(2), step, total: of(4) + step };
+  const evaluation = await trainer.prepareEvaluation();
+  const bytes = { parameters: of(1), gradients: of(1), moments: of(2), step, evaluation, total: of(4) + step + evaluation };
   const estimate = { parameters, tokensPerStep: config.training.batchSize * config.data.maxLength, dispatches, bytes };
   if (timedSteps === 0) return estimate;
   const times: number[] = [];

@@ -1,4 +1,4 @@
-import { type CapturedStep, capture, crossEntropy, type HostTensor, noGrad, type Tensor } from "@cursive/tensor";
+import { type CapturedStep, type CaptureOptions, capture, crossEntropy, type HostTensor, noGrad, type Tensor } from "@cursive/tensor";
 import type { Batch, Split, WordDataset } from "../data/dataset.ts";
 import type { Transformer } from "../transformer.ts";
 import type { LossSums } from "./mean_loss.ts";
@@ -37,15 +37,24 @@ export interface EvaluationBatches {
 }
 
 /** A model's losses as a step that is captured at its first use. */
-export function captureTargetLosses(model: Transformer, options: { readonly ablateCrossAttention?: boolean } = {}): TargetLossesStep {
+export function captureTargetLosses(
+  model: Transformer,
+  { onCompile, ...options }: { readonly ablateCrossAttention?: boolean } & Pick<CaptureOptions, "onCompile"> = {},
+): TargetLossesStep {
   return capture(
     (tokens: Tensor, targets: Tensor, context: Tensor) =>
       noGrad(() => {
         const { logits } = model.forward(tokens, context, null, options); // (B, T, V)
         return { losses: crossEntropy(logits, targets, { reduction: "none" }), likeliest: logits.argmax({ axis: -1 }) };
       }),
-    { device: model.lm_head.weight.device },
+    { device: model.lm_head.weight.device, onCompile },
   );
+}
+
+/** The sizes of the pieces in which batches pass the GPU, each once: a captured step has a plan for each. */
+export function pieceSizes({ batchSize, pieceSize }: Pick<EvaluationBatches, "batchSize" | "pieceSize">): number[] {
+  const [whole, rest] = [Math.floor(batchSize / pieceSize), batchSize % pieceSize];
+  return [...(whole > 0 ? [pieceSize] : []), ...(rest > 0 ? [rest] : [])];
 }
 
 /**
