@@ -1,6 +1,6 @@
 import { AdamW, type Device, openDevice, type StateDict, StepLR, tensor } from "@cursive/tensor";
 import { epsilon, expectClose } from "@cursive/tensor/testing";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { coarseAugmentation } from "./data/augment.ts";
 import { WordDataset } from "./data/dataset.ts";
 import { makeWords } from "./data/make_words.ts";
@@ -98,6 +98,46 @@ describe("Trainer", () => {
     const trainer = makeTrainer({ maxGradNorm: 0.5 });
     expect(losses(await runTo(trainer, 7))).toEqual(eager);
     expect(await parametersOf(trainer)).toEqual(await model.stateDict());
+  });
+
+  it("draws the next batch and reads the last loss while the GPU takes a step, so that neither holds it up", async () => {
+    const trainer = makeTrainer();
+    await trainer.prepare();
+    const events: string[] = [];
+    const drawBatch = dataset.batch.bind(dataset);
+    const submitStep = device.submitStep.bind(device);
+    const readStaging = device.readStaging.bind(device);
+    vi.spyOn(dataset, "batch").mockImplementation((request) => {
+      events.push(`draws batch ${request.step}`);
+      return drawBatch(request);
+    });
+    vi.spyOn(device, "submitStep").mockImplementation((...step) => {
+      events.push("submits a step");
+      submitStep(...step);
+    });
+    vi.spyOn(device, "readStaging").mockImplementation((...result) => {
+      events.push("reads a loss");
+      return readStaging(...result);
+    });
+    try {
+      await runTo(trainer, 4);
+    } finally {
+      vi.restoreAllMocks();
+    }
+    expect(events).toEqual([
+      "draws batch 0",
+      "submits a step",
+      "draws batch 1", // while step 1 is under way
+      "submits a step",
+      "draws batch 2",
+      "reads a loss", // of step 1, while step 2 is under way
+      "submits a step",
+      "draws batch 3",
+      "reads a loss",
+      "submits a step",
+      "reads a loss",
+      "reads a loss",
+    ]);
   });
 
   it("stops when asked to, with all steps taken reported", async () => {

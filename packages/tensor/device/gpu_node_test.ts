@@ -1,0 +1,33 @@
+import process from "node:process";
+import { describe, expect, it } from "vitest";
+import { settle } from "./gpu_node.ts";
+
+/** Milliseconds of this process's time while `wait` waits for something that takes no time of the processor. */
+async function processorTime(wait: (work: Promise<void>) => Promise<void>): Promise<number> {
+  const start = process.cpuUsage();
+  await wait(new Promise((resolve) => setTimeout(resolve, 250)));
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
+/** What Node does while a promise of Dawn's is pending: turn after turn of the event loop. */
+async function spin(work: Promise<void>): Promise<void> {
+  let done = false;
+  work.finally(() => {
+    done = true;
+  });
+  while (!done) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("settle()", () => {
+  it("leaves the processor to others while it waits", async () => {
+    const [polite, spinning] = [await processorTime(settle), await processorTime(spin)];
+    expect(polite).toBeLessThan(0.5 * spinning); // on a busy machine spinning gets less of the processor, and sleeping never more
+  });
+
+  it("gives what it waited for, and fails as that did", async () => {
+    expect(await settle(Promise.resolve(7))).toBe(7);
+    const reason = new Error("lost");
+    await expect(settle(Promise.reject(reason))).rejects.toBe(reason);
+  });
+});
