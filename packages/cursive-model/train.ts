@@ -1,6 +1,7 @@
 import {
   AdamW,
   type CapturedStep,
+  type CompileProgress,
   capture,
   type OptimizerState,
   type PlanCost,
@@ -39,7 +40,7 @@ export interface TrainOptions {
   /** Batches an evaluation takes, and sequences in each. Default 10 of 100. */
   readonly evaluation?: { readonly batches: number; readonly batchSize: number };
   /** Called while the shaders of a step or an evaluation compile, which takes longer than anything else the first time. */
-  readonly onCompile?: (done: number, total: number) => void;
+  readonly onCompile?: CompileProgress;
 }
 
 /** What one training step did. */

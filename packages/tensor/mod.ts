@@ -8,6 +8,7 @@ export type { LaunchTime } from "./capture/profile.ts";
 export { busyShare, StepWatch, type WatchedStep } from "./capture/step_watch.ts";
 export * from "./create.ts";
 export { Device, type KernelFamily } from "./device/device.ts";
+export type { CompileProgress } from "./device/kernel.ts";
 export { storageClock } from "./device/memory.ts";
 export { currentDevice, type OpenDeviceOptions, openDevice } from "./device/open.ts";
 export { formName, type ProductForm, type ProductShape, productClass, productForms, type Tuning } from "./device/tuning.ts";

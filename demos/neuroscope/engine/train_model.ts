@@ -1,5 +1,5 @@
 import { generate, StrokeTokenizer, Trainer, Transformer } from "@cursive/cursive-model";
-import { type HostTensor, TensorError } from "@cursive/tensor";
+import { type CompileProgress, type HostTensor, TensorError } from "@cursive/tensor";
 import type { ModelTrainConfig } from "./train_config.ts";
 import { type RunFile, type Sample, sealed, type Tuning, writeRunFile } from "./train_file.ts";
 import { TrainHistory } from "./train_history.ts";
@@ -78,7 +78,7 @@ export class ModelSession implements TrainSession {
     const { vocabSize, contextVocabSize } = tokenizer;
     const sizes = { blockSize: data.maxLength, contextBlockSize: data.contextLength, vocabSize, contextVocabSize };
     const model = new Transformer({ ...config.model, ...sizes }, { seed });
-    const onCompile = (done: number, total: number): void => onStage?.(`compiling shaders ${done} of ${total}`);
+    const onCompile: CompileProgress = (done, total, what) => onStage?.(`compiling ${what} ${done} of ${total}`);
     return new ModelSession(config, { trainer: new Trainer(model, { ...config.training, dataset, onCompile }), skipped, bank, ...kept });
   }
 

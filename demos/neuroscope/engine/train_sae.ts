@@ -11,7 +11,7 @@ import {
   type SparseAutoencoder,
   writeSaeFile,
 } from "@cursive/sae";
-import type { HostTensor } from "@cursive/tensor";
+import type { CompileProgress, HostTensor } from "@cursive/tensor";
 import { type ModelFile, openModelFile } from "./model_file.ts";
 import type { SaeTrainConfig } from "./train_config.ts";
 import { type RunFile, type Tuning, writeRunFile } from "./train_file.ts";
@@ -149,7 +149,7 @@ async function open(
   const { dataset, skipped } = await openExamples({ words, seed, bank, tokenizer, numWords: 1, maxLength, contextLength });
   const { stream, batchRows } = await streamOf(config, { model, dataset, onStage });
   const sae = createSae(plan.sae);
-  const onCompile = (done: number, total: number): void => onStage?.(`compiling shaders ${done} of ${total}`);
+  const onCompile: CompileProgress = (done, total, what) => onStage?.(`compiling ${what} ${done} of ${total}`);
   const trainer = new SaeTrainer(sae, { ...plan.train, stream, onCompile });
   const probe = await FeatureProbe.open(model, { dataset, site, sequences: PROBED });
   return { model: file, sae, trainer, probe, batchRows, skipped, bank, history };

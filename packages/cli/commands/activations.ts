@@ -90,7 +90,7 @@ async function cache(flags: CacheFlags): Promise<void> {
   const began = performance.now();
   const written = await cacheActivations(subject, {
     ...{ hooks, out, sequences, split, tokens, rowsPerShard, storage, chunk: 16, signal: interruption.signal },
-    onCompile: (done, total) => output.progress(`compiling shaders ${done}/${total}`),
+    onCompile: (done, total, what) => output.progress(`compiling ${what} ${done}/${total}`),
     onSequence: (done, total) => output.progress(`reading ${done}/${total} sequences`),
   }).finally(() => {
     output.endProgress();

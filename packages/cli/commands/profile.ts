@@ -34,7 +34,7 @@ export function addProfileCommand(program: Command): void {
     const { config, changes } = await configFromFlags(flags);
     await report(flags, { what: "train", config, changes }, async ({ output }) => {
       const { dataset } = await openData(config);
-      return buildTrainer(config, { dataset, onCompile: (done, total) => output.progress(`compiling shaders ${done}/${total}`) });
+      return buildTrainer(config, { dataset, onCompile: (done, total, what) => output.progress(`compiling ${what} ${done}/${total}`) });
     });
   });
   const sae = profile.command("sae").description("Profile the training of sparse autoencoders, and the model's reading that feeds it.");

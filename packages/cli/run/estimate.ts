@@ -36,7 +36,10 @@ export async function estimateRun(
   options: { readonly data: RunData; readonly timedSteps: number; readonly say: (text: string) => void },
 ): Promise<Estimate> {
   const { data, timedSteps, say } = options;
-  const trainer = buildTrainer(config, { dataset: data.dataset, onCompile: (done, total) => say(`compiling shaders ${done}/${total}`) });
+  const trainer = buildTrainer(config, {
+    dataset: data.dataset,
+    onCompile: (done, total, what) => say(`compiling ${what} ${done}/${total}`),
+  });
   const parameters = trainer.model.parameterCount();
   const { dispatches, bytes: step } = await trainer.prepare();
   const of = (copies: number): number => 4 * copies * parameters;

@@ -1,5 +1,5 @@
 import type { Evaluation, StepReport, Trainer, TrainerState } from "@cursive/cursive-model";
-import { type Device, type HostTensor, ShaderError } from "@cursive/tensor";
+import { type CompileProgress, type Device, type HostTensor, ShaderError } from "@cursive/tensor";
 import type { RunConfig } from "../config/run_config.ts";
 import { explainFailure, Interrupted, oneLine, RunFailed } from "../errors.ts";
 import { svgToPng } from "../ink/png.ts";
@@ -82,7 +82,7 @@ class Session {
   constructor(options: TrainRunOptions) {
     const { config, data, folder, output } = options;
     this.#options = options;
-    const onCompile = (done: number, total: number): void => output.progress(`compiling shaders ${done}/${total}`);
+    const onCompile: CompileProgress = (done, total, what) => output.progress(`compiling ${what} ${done}/${total}`);
     this.#trainer = buildTrainer(config, { dataset: data.dataset, onCompile });
     const about = modelMetadata(this.#trainer.model, data.dataset.tokenizer);
     this.#metadata = { ...about, data: data.hash, seed: String(config.seed) };

@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type ActivationChunk, activations, datasetBatches, tokenFilter } from "@cursive/cursive-model";
 import { ActivationShardWriter, type Json, type RowStorage, SHARD_INDEX } from "@cursive/sae";
+import type { CompileProgress } from "@cursive/tensor";
 import { UsageError } from "../errors.ts";
 import type { ModelWithData } from "../run/model_data.ts";
 import { activationOrigin } from "./activation_origin.ts";
@@ -22,7 +23,7 @@ export interface CacheOptions {
   /** Sequences that go through the model at once. */
   readonly chunk: number;
   readonly signal: AbortSignal;
-  readonly onCompile?: (done: number, total: number) => void;
+  readonly onCompile?: CompileProgress;
   readonly onSequence: (done: number, total: number) => void;
 }
 

@@ -11,7 +11,7 @@ import {
   SiteStreams,
   SiteTee,
 } from "@cursive/sae";
-import type { HostTensor } from "@cursive/tensor";
+import type { CompileProgress, HostTensor } from "@cursive/tensor";
 import { oneLine, UsageError } from "../errors.ts";
 import { describeModel } from "../run/find_model.ts";
 import { type ModelWithData, openModelWithData } from "../run/model_data.ts";
@@ -60,7 +60,7 @@ export async function liveSource(config: SaeRunConfig, { say, signal }: SourceOp
   checkStorage(config, sites);
   const { dataset } = subject.data;
   const keep = tokenFilter(tokenizer, chosen(data.tokens));
-  const onCompile = (done: number, total: number): void => say(`compiling shaders of the model ${done}/${total}`);
+  const onCompile: CompileProgress = (done, total, what) => say(`compiling ${what} of the model ${done}/${total}`);
   const names = sites.map(({ name }) => name);
   const mixedSites = (): ResumableStream[] => {
     const live = new LiveSites(model, { dataset, sites: names, split: data.split, keep, chunk: data.chunk, onCompile });
@@ -169,7 +169,7 @@ function describeRows({ data }: SaeRunConfig, batchRows: number): string {
 /** The notebook's data: all activations of a fixed number of sequences, in main memory, `[sequences · T, D]` at each site. */
 async function wholeSequences(
   { found: { model }, data: { dataset } }: ModelWithData,
-  about: { config: SaeRunConfig; sites: readonly RowSite[]; onCompile: (done: number, total: number) => void } & SourceOptions,
+  about: { config: SaeRunConfig; sites: readonly RowSite[]; onCompile: CompileProgress } & SourceOptions,
 ): Promise<HostTensor[]> {
   const { config, sites, signal, say, onCompile } = about;
   const { split, chunk, sequences } = config.data;

@@ -1,5 +1,5 @@
 import { type ActivationStream, createSae, type MemberReport, type SaeConfig, type SaeStepReport, SaeTrainer } from "@cursive/sae";
-import { ShaderError, TensorError } from "@cursive/tensor";
+import { type CompileProgress, ShaderError, TensorError } from "@cursive/tensor";
 import { explainFailure, Interrupted, oneLine, RunFailed, UsageError } from "../errors.ts";
 import { firstNotFinite } from "../run/checkpoint.ts";
 import { CheckpointStore } from "../run/checkpoint_store.ts";
@@ -53,7 +53,7 @@ export async function buildSaeTrainer(
   options: { readonly source: SaeSource; readonly stream: ActivationStream; readonly output: Output },
 ): Promise<SaeTrainer> {
   const { source, stream, output } = options;
-  const onCompile = (done: number, total: number): void => output.progress(`compiling shaders ${done}/${total}`);
+  const onCompile: CompileProgress = (done, total, what) => output.progress(`compiling ${what} ${done}/${total}`);
   try {
     const { sites } = source;
     const members = gridMembers(config).map(({ name, site, config: own }) => ({

@@ -1,4 +1,4 @@
-import { capture, HookError, type HostTensor, noGrad, type Tensor, tensor } from "@cursive/tensor";
+import { type CompileProgress, capture, HookError, type HostTensor, noGrad, type Tensor, tensor } from "@cursive/tensor";
 import { type Split, WordDataset } from "../data/dataset.ts";
 import type { Transformer } from "../transformer.ts";
 import type { NamesFilter } from "./select.ts";
@@ -33,7 +33,7 @@ export interface ActivationStreamOptions {
   readonly batches?: number;
   readonly signal?: AbortSignal;
   /** Called while shaders compile. */
-  readonly onCompile?: (done: number, total: number) => void;
+  readonly onCompile?: CompileProgress;
 }
 
 /** A place in a stream, plain enough for a checkpoint. */

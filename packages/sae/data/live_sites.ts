@@ -1,5 +1,5 @@
 import { type ActivationChunk, activations, type StreamPlace, type Transformer, type WordDataset } from "@cursive/cursive-model";
-import type { Tensor } from "@cursive/tensor";
+import type { CompileProgress, Tensor } from "@cursive/tensor";
 import type { Resumable, Snapshot } from "../snapshot.ts";
 import { NoRowsError } from "./no_rows_error.ts";
 import type { SiteRows } from "./site_tee.ts";
@@ -14,7 +14,7 @@ export interface LiveSitesOptions {
   readonly keep: ArrayLike<number>;
   /** Sequences that go through the model at once. */
   readonly chunk: number;
-  readonly onCompile?: (done: number, total: number) => void;
+  readonly onCompile?: CompileProgress;
 }
 
 /** Chunks in a row without a row that is wanted, after which there will be none. */

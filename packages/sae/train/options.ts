@@ -1,4 +1,4 @@
-import { TensorError } from "@cursive/tensor";
+import { type CompileProgress, TensorError } from "@cursive/tensor";
 import type { SparseAutoencoder } from "../sae.ts";
 import type { ResampleOptions } from "./resample.ts";
 import type { RateSchedule } from "./schedule.ts";
@@ -34,7 +34,7 @@ export interface SaeTrainOptions {
   /** Selects what resampling draws. Default 0. */
   readonly seed?: number;
   /** Called while the step's shaders compile, which takes longer than anything else the first time. */
-  readonly onCompile?: (done: number, total: number) => void;
+  readonly onCompile?: CompileProgress;
 }
 
 /** One of several autoencoders that are trained on the same stream. */

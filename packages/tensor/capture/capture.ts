@@ -1,5 +1,6 @@
 import { settle } from "#gpu";
 import type { Device } from "../device/device.ts";
+import type { CompileProgress } from "../device/kernel.ts";
 import { Storage } from "../device/memory.ts";
 import { currentDevice } from "../device/open.ts";
 import { BYTES, toElements } from "../dtype.ts";
@@ -27,8 +28,11 @@ export type StepOutput = Tensor | undefined | void | readonly StepOutput[] | { r
 /** Options of {@link capture}. */
 export interface CaptureOptions {
   readonly device?: Device;
-  /** Called while the step's shaders compile. */
-  readonly onCompile?: (done: number, total: number) => void;
+  /**
+   * Called while the step's shaders compile, and then, while it runs for the first time, as each kernel that is new to the device has run. A run
+   * with kernels to hear of is submitted in pieces; all others are one submit.
+   */
+  readonly onCompile?: CompileProgress;
   /** Runs that may be under way on the GPU before `run()` waits. Default 2. */
   readonly inFlight?: number;
   /** Fill all temporaries with NaN before every run. For tests: shows a step that relies on memory it has not written. */
@@ -231,12 +235,14 @@ class StepPlan {
     while (this.#inFlight.length >= (this.#options.inFlight ?? 2)) await settle(this.#inFlight.shift()!);
     const entry = await this.#ring?.take();
     device.flush();
-    const encoder = device.gpu.createCommandEncoder();
+    let encoder = device.gpu.createCommandEncoder();
     if (this.#poison) this.program.poison(encoder, this.#poison);
     inputs.forEach((input, i) => {
       this.#feed(encoder, input, this.#inputs[i]!);
     });
+    const { onCompile } = this.#options;
     if (device.stepWatch) device.stepWatch.encode(this.program, encoder);
+    else if (onCompile && !this.program.hasRun) encoder = this.program.encodeFirst(encoder, onCompile);
     else this.program.encode(encoder);
     this.#returned.forEach((t, i) => {
       if (entry)

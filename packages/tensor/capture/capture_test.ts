@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tensor, zeros } from "../create.ts";
 import type { Device } from "../device/device.ts";
+import type { CompileProgress } from "../device/kernel.ts";
 import { openDevice } from "../device/open.ts";
 import { CaptureError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
@@ -356,5 +357,43 @@ describe("capture()", () => {
     doubled.storage.release();
     own.pool.trim();
     expect(held()).toBe(before);
+  });
+
+  it("tells who listens how far compiling is, kernel by kernel in the first run, and changes nothing else", async () => {
+    using own = await openDevice({ asDefault: false });
+    const weight = tensor(batch(0, 6)[0].data, { shape: [6, 6], device: own });
+    const step = (x: Tensor): Tensor => x.matmul(weight).tanh().sum();
+    const heard: Parameters<CompileProgress>[] = [];
+    const run = capture(step, { device: own, onCompile: (...progress) => heard.push(progress) });
+    const [x] = batch(1);
+    const submits = own.stats().submits;
+    const found = await (await run(x)).item();
+    const kernels = own.stats().pipelines;
+    expect(kernels).toBeGreaterThan(2);
+    expect(own.stats().submits - submits).toBe(kernels + 1);
+    const count = (what: "shaders" | "kernels", first: number): typeof heard =>
+      Array.from({ length: kernels + 1 - first }, (_, i) => [first + i, kernels, what]);
+    expect(heard).toEqual([...count("shaders", 1), ...count("kernels", 0)]);
+
+    const before = own.stats();
+    expect(await (await run(x)).item()).toBe(found);
+    expect(own.stats().submits - before.submits).toBe(1);
+    expect(own.stats()).toMatchObject({ buffersCreated: before.buffersCreated, bindGroups: before.bindGroups });
+    const again = capture(step, { device: own, onCompile: (...progress) => heard.push(progress) });
+    expect(await (await again(x)).item()).toBe(found);
+    expect(heard).toHaveLength(2 * kernels + 1);
+  });
+
+  it("hears of no kernel that eager work has launched", async () => {
+    using own = await openDevice({ asDefault: false });
+    const x = tensor([1, 2, 3], { device: own });
+    const heard: string[] = [];
+    const run = capture((x: Tensor) => x.add(1).tanh(), {
+      device: own,
+      onCompile: (done, total, what) => heard.push(`${what} ${done}/${total}`),
+    });
+    await x.add(1).data();
+    await (await run(x)).data();
+    expect(heard).toEqual(["shaders 1/1", "kernels 0/1", "kernels 1/1"]);
   });
 });

@@ -1,5 +1,6 @@
 import { type Command, type LiveWord, writeWord } from "../device/command.ts";
 import { bindingSize, type Device } from "../device/device.ts";
+import type { CompileProgress } from "../device/kernel.ts";
 import { ALIGNMENT, type Storage } from "../device/memory.ts";
 import { planMemory } from "./plan.ts";
 import { isLasting, type Recording, usage } from "./recording.ts";
@@ -34,6 +35,7 @@ export class Program {
   readonly #held: readonly Storage[];
   /** Bytes of the temporaries' slots, of the lasting outputs and inputs, and of the launches' parameters. */
   readonly bytes: number;
+  #hasRun = false;
 
   /**
    * Compiles the kernels, plans the memory and binds everything.
@@ -94,6 +96,11 @@ export class Program {
     return this.#held.length;
   }
 
+  /** Whether it has been encoded before. */
+  get hasRun(): boolean {
+    return this.#hasRun;
+  }
+
   /** Launches in one run. */
   get dispatches(): number {
     return this.#steps.length;
@@ -101,7 +108,7 @@ export class Program {
 
   /** Encodes one run: a single compute pass over frozen state. `clock` is written before (0) and after (1) it. */
   encode(encoder: GPUCommandEncoder, clock?: GPUQuerySet): void {
-    this.#actOnHost();
+    this.#begin();
     const pass = clock
       ? encoder.beginComputePass({ timestampWrites: { querySet: clock, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } })
       : encoder.beginComputePass();
@@ -116,9 +123,40 @@ export class Program {
     pass.end();
   }
 
+  /**
+   * Encodes the first run so that somebody can be told how far the driver's compiling is: submits it in pieces that end with the first launch of a
+   * kernel on this device, all at once, so that nothing comes between, and hears when each is done.
+   * @returns An encoder for what comes after; its own commands, the last piece, are not submitted yet.
+   */
+  encodeFirst(encoder: GPUCommandEncoder, onCompile: CompileProgress): GPUCommandEncoder {
+    const { gpu, pipelines } = this.#device;
+    const fresh = new Set(this.#steps.map((step) => step.command.kernel).filter((kernel) => !pipelines.launched.has(kernel)));
+    const total = fresh.size;
+    let done = 0;
+    if (total > 0) onCompile(0, total, "kernels");
+    this.#begin();
+    let current = encoder;
+    let pass = current.beginComputePass();
+    for (const step of this.#steps) {
+      pass.setPipeline(step.pipeline);
+      launch(pass, step);
+      if (!fresh.delete(step.command.kernel)) continue;
+      pass.end();
+      this.#device.submitStep(current.finish(), 0);
+      gpu.queue.onSubmittedWorkDone().then(
+        () => onCompile(++done, total, "kernels"),
+        () => {}, // whoever waits for the run hears of a lost device
+      );
+      current = gpu.createCommandEncoder();
+      pass = current.beginComputePass();
+    }
+    pass.end();
+    return current;
+  }
+
   /** Encodes one run with a pass a launch: the clocks, as one row of queries, are written before (2 i) and after (2 i + 1) launch i. */
   encodeTimed(encoder: GPUCommandEncoder, clocks: readonly GPUQuerySet[]): void {
-    this.#actOnHost();
+    this.#begin();
     let [clock, query] = [0, 0];
     for (const step of this.#steps) {
       if (query === clocks[clock]!.count) [clock, query] = [clock + 1, 0];
@@ -150,7 +188,10 @@ export class Program {
     for (const buffer of [...this.#slots, ...this.#lasting, this.#uniforms]) this.#device.destroyBuffer(buffer);
   }
 
-  #actOnHost(): void {
+  /** What the host does at each run. */
+  #begin(): void {
+    if (!this.#hasRun) for (const { command } of this.#steps) this.#device.pipelines.launched.add(command.kernel);
+    this.#hasRun = true;
     for (const act of this.#host) act();
     if (this.#liveBytes > 0) this.#device.gpu.queue.writeBuffer(this.#uniforms, 0, this.#uniformBytes, 0, this.#liveBytes);
   }
@@ -168,5 +209,5 @@ function launch(pass: GPUComputePassEncoder, { group, offset, workgroups }: Step
 /** Options of {@link Program.build}. */
 export interface BuildOptions {
   readonly lasting: ReadonlySet<Storage>;
-  readonly onCompile?: (done: number, total: number) => void;
+  readonly onCompile?: CompileProgress;
 }

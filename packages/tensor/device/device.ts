@@ -289,6 +289,7 @@ export class Device {
   #encode(command: Command): void {
     const { kernel, ranges } = command;
     const pipeline = this.pipelines.get(kernel);
+    this.pipelines.launched.add(kernel);
     const group = this.#bindGroup(command, ranges);
     this.#encoder ??= this.gpu.createCommandEncoder();
     this.#pass ??= this.#encoder.beginComputePass();

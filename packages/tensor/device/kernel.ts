@@ -77,12 +77,20 @@ function makeKernel(name: string, rest: Pick<Kernel, "shader" | "entry" | "defin
   return { name, ...rest, interface: reflect(rest.code, rest.entry) };
 }
 
+/**
+ * Hears how far compiling is. First come `"shaders"`, which WebGPU checks and translates all at once; then, as a captured step runs for the first
+ * time, `"kernels"`: some drivers, lavapipe among them, make machine code of a kernel when it is first launched, which takes longer.
+ */
+export type CompileProgress = (done: number, total: number, what: "shaders" | "kernels") => void;
+
 /** Pipelines of one device: layouts shared by binding pattern, each kernel compiled once. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #layouts = new Map<string, { bindGroup: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<Kernel, GPUComputePipeline>();
+  /** Kernels that have been launched: nothing about them is left to compile. */
+  readonly launched: Set<Kernel> = new Set();
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -111,7 +119,7 @@ export class PipelineCache {
    * Compiles several kernels at once, off the caller's thread where the implementation can.
    * @throws ShaderError that lists every kernel that failed, each with the lines at fault.
    */
-  async compile(kernels: Iterable<Kernel>, onProgress?: (done: number, total: number) => void): Promise<void> {
+  async compile(kernels: Iterable<Kernel>, onProgress?: CompileProgress): Promise<void> {
     const missing = [...new Set(kernels)].filter((k) => !this.#pipelines.has(k));
     let done = 0;
     const failures: string[] = [];
@@ -121,7 +129,7 @@ export class PipelineCache {
       } catch (error) {
         failures.push(await this.#explain(kernel, error as Error));
       }
-      onProgress?.(++done, missing.length);
+      onProgress?.(++done, missing.length, "shaders");
     };
     await Promise.all(missing.map(compileOne));
     if (failures.length)
