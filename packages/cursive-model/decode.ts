@@ -1,4 +1,13 @@
-import { type CapturedStep, capture, type HostTensor, KeyValueCache, noGrad, type Tensor, tensor } from "@cursive/tensor";
+import {
+  type CapturedStep,
+  type CompileProgress,
+  capture,
+  type HostTensor,
+  KeyValueCache,
+  noGrad,
+  type Tensor,
+  tensor,
+} from "@cursive/tensor";
 import type { BlockCaches, Transformer } from "./transformer.ts";
 
 type NextToken = CapturedStep<[tokens: HostTensor, places: HostTensor], Tensor>;
@@ -11,6 +20,8 @@ export interface DecoderOptions {
   readonly context: Int32Array<ArrayBuffer>;
   /** Write as if no text were given, see {@link ForwardOptions.ablateCrossAttention}. Default false. */
   readonly ablateCrossAttention?: boolean;
+  /** Called while the step that takes a token compiles. */
+  readonly onCompile?: CompileProgress;
 }
 
 /**
@@ -36,7 +47,7 @@ export class Decoder {
   readonly #next: NextToken;
 
   /** @throws OutOfMemoryError if a layer's keys are more than the device can bind. */
-  constructor(model: Transformer, { batch, context, ablateCrossAttention = false }: DecoderOptions) {
+  constructor(model: Transformer, { batch, context, ablateCrossAttention = false, onCompile }: DecoderOptions) {
     const { nLayer, nHead: heads, nEmbd, blockSize, contextBlockSize } = model.config;
     const { device } = model.lm_head.weight;
     const cache = (capacity: number): KeyValueCache => new KeyValueCache({ batch, heads, headSize: nEmbd / heads, capacity, device });
@@ -45,7 +56,7 @@ export class Decoder {
     this.#ablateCrossAttention = ablateCrossAttention;
     this.#context = tensor(context, { shape: [batch, contextBlockSize], device });
     this.#caches = Array.from({ length: nLayer }, () => ({ self: cache(blockSize), cross: cache(contextBlockSize) }));
-    this.#next = capture((tokens: Tensor, places: Tensor) => this.#logits(tokens, places), { device });
+    this.#next = capture((tokens: Tensor, places: Tensor) => this.#logits(tokens, places), { device, onCompile });
   }
 
   /** Tokens taken so far. */

@@ -1,4 +1,4 @@
-import { createRng, portableExp, type Rng } from "@cursive/tensor";
+import { type CompileProgress, createRng, portableExp, type Rng } from "@cursive/tensor";
 import type { StrokeTokenizer } from "./data/tokenizer.ts";
 import { Decoder } from "./decode.ts";
 import type { Transformer } from "./transformer.ts";
@@ -34,6 +34,8 @@ export interface GenerateOptions {
   readonly onDraw?: (index: number, token: number, logits: Float32Array) => void;
   /** Called as soon as a text is written, with its place among the texts: what there is already if the rest should fail. */
   readonly onText?: (index: number, tokens: Int32Array<ArrayBuffer>) => void;
+  /** Called while the step that takes a token with kept keys and values compiles. */
+  readonly onCompile?: CompileProgress;
   /** Asks to stop. */
   readonly signal?: AbortSignal;
 }
@@ -78,7 +80,7 @@ export async function generate(
 }
 
 type Settings = Required<Pick<GenerateOptions, "temperature" | "topK" | "maxTokens" | "cache" | "ablateCrossAttention">> &
-  Pick<GenerateOptions, "onToken" | "onDraw" | "onText" | "signal"> & {
+  Pick<GenerateOptions, "onToken" | "onDraw" | "onText" | "onCompile" | "signal"> & {
     readonly tokenizer: StrokeTokenizer;
     readonly start: readonly number[];
   };
@@ -86,7 +88,7 @@ type Settings = Required<Pick<GenerateOptions, "temperature" | "topK" | "maxToke
 /** The options with their defaults. @throws RangeError if they make no sense. */
 function settingsOf(model: Transformer, options: GenerateOptions & { readonly tokenizer: StrokeTokenizer }): Settings {
   const { tokenizer, temperature = 1, topK = Number.POSITIVE_INFINITY, cache = true, onToken, onDraw, onText, signal } = options;
-  const { ablateCrossAttention = false } = options;
+  const { ablateCrossAttention = false, onCompile } = options;
   const { blockSize, vocabSize } = model.config;
   const maxTokens = Math.min(options.maxTokens ?? blockSize, blockSize);
   const start = Array.from(options.start ?? tokenizer.encodeStrokes([[0, 0, 1]]));
@@ -96,7 +98,7 @@ function settingsOf(model: Transformer, options: GenerateOptions & { readonly to
     throw new RangeError(`Expected 1 to ${maxTokens} tokens to start with but found ${start.length}`);
   if (!(temperature >= 0)) throw new RangeError(`Expected a temperature of at least 0 but found ${temperature}`);
   if (!(topK >= 1)) throw new RangeError(`Expected topK of at least 1 but found ${topK}`);
-  return { tokenizer, temperature, topK, maxTokens, cache, ablateCrossAttention, onToken, onDraw, onText, signal, start };
+  return { tokenizer, temperature, topK, maxTokens, cache, ablateCrossAttention, onToken, onDraw, onText, onCompile, signal, start };
 }
 
 /** As many texts as the keys of one layer can be bound for. */
@@ -147,8 +149,11 @@ class LogitsSource {
   readonly #modules: readonly { readonly isHooked: boolean }[];
   #decoder: Decoder | undefined;
 
-  constructor(model: Transformer, settings: Pick<Settings, "tokenizer" | "cache" | "ablateCrossAttention"> & { rows: readonly Row[] }) {
-    const { rows, tokenizer, cache, ablateCrossAttention } = settings;
+  constructor(
+    model: Transformer,
+    settings: Pick<Settings, "tokenizer" | "cache" | "ablateCrossAttention" | "onCompile"> & { rows: readonly Row[] },
+  ) {
+    const { rows, tokenizer, cache, ablateCrossAttention, onCompile } = settings;
     const { contextBlockSize } = model.config;
     this.#model = model;
     this.#rows = rows;
@@ -159,7 +164,7 @@ class LogitsSource {
       this.#context.set(tokenizer.encodeText(row.text, { length: contextBlockSize }), i * contextBlockSize);
     this.#modules = [...model.namedModules()].map(([, module]) => module);
     if (cache && !this.#isHooked())
-      this.#decoder = new Decoder(model, { batch: rows.length, context: this.#context, ablateCrossAttention });
+      this.#decoder = new Decoder(model, { batch: rows.length, context: this.#context, ablateCrossAttention, onCompile });
   }
 
   /** After the tokens that the rows have now, `[B, V]` in rows; one token more than the time before. What a finished row gets means nothing. */

@@ -338,4 +338,13 @@ describe("generate", () => {
     expect(await cached(model, ["abc"])).toEqual(wanted);
     expect(await recomputing(model, ["abc"])).toEqual(wanted);
   });
+
+  it("tells how far the compiling of what takes a token is", async () => {
+    using _own = await openDevice(); // on which nothing has run; the tests above want the first one
+    const model = makeModel();
+    prefer(model, endToken, -1000);
+    const heard: string[] = [];
+    await cached(model, ["abc"], { maxTokens: 4, onCompile: (done, total, what) => done === total && heard.push(what) });
+    expect(heard).toEqual(["shaders", "kernels"]);
+  });
 });

@@ -119,6 +119,7 @@ async function sample(given: readonly string[], flags: SampleFlags): Promise<voi
       found,
       warmUp,
       signal: interruption.signal,
+      onCompile: (done, total, what) => output.progress(`compiling ${what} ${done}/${total}`),
       onProgress: ({ finished, asked: all, tokens, tokensPerSecond }) =>
         output.progress(`writing ${finished}/${all}  ${tokens} tokens${tokensPerSecond > 0 ? `  ${short(tokensPerSecond)} tokens/s` : ""}`),
     });

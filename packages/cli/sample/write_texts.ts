@@ -1,4 +1,5 @@
 import { type FittedText, generate, type InkSegment } from "@cursive/cursive-model";
+import type { CompileProgress } from "@cursive/tensor";
 import { Interrupted, RunFailed } from "../errors.ts";
 import type { FoundModel } from "../run/find_model.ts";
 import type { WarmUp } from "./warm_up.ts";
@@ -57,12 +58,13 @@ export interface WriteOptions extends WriteSettings {
   readonly found: FoundModel;
   readonly warmUp: WarmUp | undefined;
   readonly signal: AbortSignal;
+  readonly onCompile?: CompileProgress;
   readonly onProgress: (progress: WriteProgress) => void;
 }
 
 /** Has the model write each text some times. @throws RunFailed if its parameters are broken. */
 export async function writeTexts(texts: readonly FittedText[], options: WriteOptions): Promise<Written> {
-  const { found, warmUp, samples, temperature, topK, seed, cache, signal, onProgress } = options;
+  const { found, warmUp, samples, temperature, topK, seed, cache, signal, onCompile, onProgress } = options;
   const { model, tokenizer, path } = found;
   const jobs = texts.flatMap((text) => Array.from({ length: samples }, (_, i) => ({ ...text, sample: i + 1 })));
   const writings = new Array<Writing | undefined>(jobs.length);
@@ -78,7 +80,7 @@ export async function writeTexts(texts: readonly FittedText[], options: WriteOpt
     await generate(model, {
       tokenizer,
       texts: jobs.map(({ written }) => (warmUp ? `${warmUp.text} ${written}` : written)),
-      ...{ temperature, seed, maxTokens, cache, signal },
+      ...{ temperature, seed, maxTokens, cache, signal, onCompile },
       topK: topK ?? undefined,
       start: warmUp?.tokens,
       onText: (index, tokens) => {
