@@ -7,12 +7,9 @@ import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { uniformValues } from "../work/values.ts";
 import type { Work } from "./engine.ts";
 
-/** Places beyond those that a token comes after: as many as a turn may take tokens, and some more. */
-const ROOM = 256;
-
-/** One more token a step, by kept keys and values. Each turn goes on from the same place, after a first token for which the step is captured. */
+/** One more token a step, by kept keys and values: the same one each time, after as many others. */
 export function nextToken({ texts, length }: TokenCase): Work {
-  const model = makeModel(length + ROOM);
+  const model = makeModel(length + 1);
   const { tokens, context } = gptBatch(texts, length + 1);
   const first = new Int32Array(texts * length);
   for (let i = 0; i < texts; i++) first.set(tokens.subarray(i * (length + 1), i * (length + 1) + length), i * length);
@@ -21,13 +18,13 @@ export function nextToken({ texts, length }: TokenCase): Work {
   let result: Float32Array | undefined;
   return {
     prepare: async () => {
-      decoder?.release();
+      if (decoder) return;
       decoder = new Decoder(model, { batch: texts, context });
       await decoder.start(first);
-      result = await decoder.next(last);
     },
     start: async () => {
-      await decoder!.next(last);
+      decoder!.rewind(length);
+      result = await decoder!.next(last);
       return { finished: async () => Number.NaN };
     },
     check: async () => sumOfSquares(result!),
@@ -36,7 +33,7 @@ export function nextToken({ texts, length }: TokenCase): Work {
 
 /** One more token a step, from the whole sequences. */
 export function nextTokenAnew({ texts, length }: TokenCase): Work {
-  const model = makeModel(length + ROOM);
+  const model = makeModel(length + 1);
   const { tokens, context } = gptBatch(texts, length + 1);
   const inputs: [HostTensor, HostTensor, HostTensor] = [
     { shape: [texts, length + 1], dtype: "i32", data: tokens },

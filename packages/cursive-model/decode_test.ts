@@ -30,7 +30,7 @@ const cases: fc.Arbitrary<Case> = fc
     family: fc.constantFrom("portable", "panel", "tile"),
     nLayer: fc.integer({ min: 1, max: 3 }),
     nHead: fc.integer({ min: 1, max: 3 }),
-    headSize: fc.constantFrom(8, 5, 6),
+    headSize: fc.constantFrom(8, 5, 6, 40), // the last is too wide for a token in one launch
     batch: fc.integer({ min: 1, max: 3 }),
     characters: fc.integer({ min: 1, max: 9 }),
     started: fc.integer({ min: 1, max: 20 }),
@@ -50,6 +50,8 @@ const example: Case = {
   length: 12,
   seed: 1,
 };
+
+const wide: Case = { ...example, headSize: 40 };
 
 const configOf = ({ nLayer, nHead, headSize, characters, length }: Case): TransformerConfig => ({
   nLayer,
@@ -115,11 +117,55 @@ describe("Decoder", () => {
   });
 
   it("would be caught attending to a place too few, or keeping a key in the wrong place", async () => {
-    for (const edit of [
-      ["j < length;", "j + 1u < length;"],
-      ["keys[place + c] = key;", "keys[rows + c] = key;"],
-    ] as const)
-      await withMutation("attention_cached", edit, () => expect(agree(example)).rejects.toThrow("outside"));
+    const broken = (shader: "attention_cached" | "row_program", edit: readonly [string, string], c: Case): Promise<void> =>
+      withMutation(shader, edit, () => expect(agree(c)).rejects.toThrow("outside"));
+    await broken("attention_cached", ["j < length;", "j + 1u < length;"], wide);
+    await broken("attention_cached", ["keys[place + c] = key;", "keys[rows + c] = key;"], wide);
+    await broken("row_program", ["select(0u, length, isThere)", "select(0u, length - 1u, isThere)"], example);
+    await broken("row_program", ["keys[place] =", "keys[place + D4] ="], example);
+  });
+
+  it("takes a token of a small model in one launch, and shows it to hooks if there are any", async () => {
+    const model = randomModel(configOf(example), 1);
+    const { tokens, context } = inputsOf(example);
+    const decoder = new Decoder(model, { batch: 2, context });
+    await decoder.start(columns(tokens, example, [0, 3]));
+    const [token, before] = [columns(tokens, example, [3, 4]), device.stats().dispatches];
+    const logits = await decoder.next(token);
+    expect(device.stats().dispatches - before).toBe(1);
+    const seen: (readonly number[])[] = [];
+    const handle = model.transformer.h.at(1)!.mlp.registerForwardHook((_mlp, _inputs, output) => void seen.push(output.shape));
+    decoder.rewind(3);
+    const watched = await decoder.next(token);
+    handle.remove();
+    expect(seen).toEqual([[2, 1, 16]]);
+    const largest = logits.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    expectClose(watched, logits, 64 * epsilon * largest);
+    decoder.release();
+  });
+
+  it("starts anew, with the model's parameters of then, and goes back to where it was", async () => {
+    for (const c of [example, wide]) {
+      const model = randomModel(configOf(c), 1);
+      const { tokens, context } = inputsOf(c);
+      const run = async (decoder: Decoder): Promise<Float32Array[]> => [
+        await decoder.start(columns(tokens, c, [0, 3])),
+        await decoder.next(columns(tokens, c, [3, 4])),
+        await decoder.next(columns(tokens, c, [4, 5])),
+      ];
+      const decoder = new Decoder(model, { batch: 2, context });
+      const first = await run(decoder);
+      expect(await run(decoder)).toEqual(first);
+      decoder.rewind(4);
+      expect(await decoder.next(columns(tokens, c, [4, 5]))).toEqual(first[2]);
+      expect(() => decoder.rewind(6)).toThrow("Expected a length of at most 5 but found 6");
+      model.loadStateDict(await randomModel(configOf(c), 2).stateDict());
+      const changed = await run(decoder);
+      expect(changed).not.toEqual(first);
+      const fresh = new Decoder(model, { batch: 2, context });
+      expect(changed).toEqual(await run(fresh));
+      for (const each of [decoder, fresh]) each.release();
+    }
   });
 
   it("gives each sequence the same whatever stands beside it, and the same bits again", async () => {

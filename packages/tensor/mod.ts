@@ -57,6 +57,7 @@ export {
   reluAutoencoder,
 } from "./ops/relu_autoencoder.ts";
 export { type ReluSums, reluSums } from "./ops/relu_sums.ts";
+export { type LayerNormParameters, type RowLinearOptions, RowProgram, type RowVector } from "./ops/row_program/row_program.ts";
 export { normalizeRows, rejectRows } from "./ops/unit_rows.ts";
 export { where } from "./ops/where.ts";
 export { Adam, type AdamOptions, AdamW } from "./optim/adam.ts";

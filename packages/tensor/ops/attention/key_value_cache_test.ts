@@ -149,6 +149,34 @@ describe("KeyValueCache", () => {
     expect(used.length).toBe(23);
   });
 
+  it("does the same beside others in one piece of memory, and alone where they cannot be bound together", async () => {
+    const packed = upload(drawn(example));
+    const wanted = await Promise.all(goOn(example, packed, makeCache(example)).map((x) => x.data()));
+    const { batch, heads, headSize } = example;
+    const sizes = { batch, heads, headSize, device };
+    const together = KeyValueCache.together([23, 1, 23].map((capacity) => ({ ...sizes, capacity })));
+    expect(new Set(together.map(({ memory }) => memory.keys.storage)).size).toBe(1);
+    for (const cache of [together[0]!, together[2]!, together[0]!]) {
+      cache.truncate(0);
+      expect(await Promise.all(goOn(example, packed, cache).map((x) => x.data()))).toEqual(wanted);
+    }
+    const most = device.limits.maxStorageBufferBindingSize;
+    const capacity = Math.floor((0.6 * most) / (4 * batch * heads * headSize));
+    const large = KeyValueCache.together([capacity, capacity].map((c) => ({ ...sizes, capacity: c })));
+    expect(large[0]!.memory.keys.storage).not.toBe(large[1]!.memory.keys.storage);
+    for (const cache of large) cache.release();
+  });
+
+  it("forgets the places from a length on, as if they had never been", async () => {
+    const packed = upload(drawn(example));
+    const cache = makeCache(example, 3);
+    const wanted = await goOn(example, packed, cache)[2]!.data();
+    cache.truncate(22);
+    const { query, ...own } = headsAt(packed, example, { start: 22, count: 1 });
+    expect(await cache.append(query, own).data()).toEqual(wanted);
+    expect(() => cache.truncate(24)).toThrow("Expected a length of at most 23 but found 24");
+  });
+
   it("goes on by itself in a captured step, bit for bit as without", async () => {
     const c = { ...example, appended: 6 };
     const packed = upload(drawn(c));
