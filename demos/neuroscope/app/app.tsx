@@ -10,12 +10,12 @@ import { listenForShortcuts, useShortcuts } from "./keys.ts";
 import { Navigation } from "./navigation.tsx";
 import { PageContent } from "./page_content.tsx";
 import { pageNamed, pages } from "./pages.ts";
-import { followAddress, goBackTo, route } from "./route.ts";
+import { followAddress, goBackTo, pageName } from "./route.ts";
 
 /** The whole app: header, pages, help, and what is said aloud. */
 export function App(): VNode {
   const bench = useBench();
-  const page = pageNamed(route.value.page);
+  const page = pageNamed(pageName.value);
   const status = bench.status.value;
   useEffect(() => {
     void bench.start();

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { pages } from "./pages.ts";
-import { linkBackTo, route } from "./route.ts";
+import { linkBackTo } from "./route.ts";
 
 interface Props {
   /** The page that is shown. */
@@ -10,7 +10,6 @@ interface Props {
 
 /** The pages, each as one left it, with the text and seed of this one: what is written on one page is what the others look at. */
 export function Navigation({ current }: Props): VNode {
-  void route.value; // links follow the address
   const bar = useRef<HTMLElement>(null);
   useEffect(() => {
     // on a phone the bar is wider than the screen
@@ -19,7 +18,16 @@ export function Navigation({ current }: Props): VNode {
   return (
     <nav class="pages" aria-label="Pages" ref={bar}>
       {pages.map(({ name, title, key }) => (
-        <a key={name} href={linkBackTo(name)} aria-current={name === current ? "page" : undefined} aria-keyshortcuts={key}>
+        <a
+          key={name}
+          href={linkBackTo(name)}
+          aria-current={name === current ? "page" : undefined}
+          aria-keyshortcuts={key}
+          onClick={(event) => {
+            // Its address is not followed with every change on the page, so it would lead back by some of them.
+            if (name === current && !event.ctrlKey && !event.metaKey && !event.shiftKey) event.preventDefault();
+          }}
+        >
           {title}
         </a>
       ))}

@@ -1,4 +1,5 @@
 import type { ComponentType } from "preact";
+import { FIRST_PAGE } from "./route.ts";
 
 /** A page of the app. */
 export interface Page {
@@ -13,7 +14,7 @@ export interface Page {
 
 /** The pages in their order; the first is where one starts. */
 export const pages: readonly Page[] = [
-  { name: "write", title: "Write", key: "1", load: async () => (await import("../pages/write/write_page.tsx")).WritePage },
+  { name: FIRST_PAGE, title: "Write", key: "1", load: async () => (await import("../pages/write/write_page.tsx")).WritePage },
   {
     name: "attention",
     title: "Attention",

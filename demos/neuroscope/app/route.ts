@@ -1,4 +1,5 @@
-import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, type Signal, signal, useComputed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 
 /** Where in the app one is: everything that a link has to hold, as `#/features/18?text=anger&seed=3`. */
 export interface Route {
@@ -9,22 +10,34 @@ export interface Route {
   readonly params: URLSearchParams;
 }
 
-/** What a parameter may be set to; `undefined`, `null` and the empty text take it out of the link. */
+/** What a parameter may be set to; `undefined`, `null` and `false` take it out of the link. The empty text is a text. */
 export type ParamValue = string | number | boolean | null | undefined;
 
 /** Browsers refuse more than about a hundred new addresses in half a minute, and a slider makes more. */
 const ADDRESS_DELAY_MS = 250;
 
 const current: Signal<Route> = signal(parseRoute(globalThis.location?.hash ?? ""));
-/** What all pages look at alike. */
-const SHARED = ["text", "seed"] as const;
+/** What is written, and from which draws: all pages look at the same ink. */
+const SHARED = ["text", "seed", "temperature", "topK"] as const;
 
-/** The last place of each page in this tab. */
+/** The last place of each page in this tab, by the page's name. */
 const left = new Map<string, Route>();
 let pending: ReturnType<typeof setTimeout> | undefined;
 
 /** Where one is now. Components that read it are drawn again when it changes. */
 export const route: ReadonlySignal<Route> = current;
+
+/** The page of a link that names none. */
+export const FIRST_PAGE = "write";
+
+/** The name of the page where one is. Other than {@link route} it stays the same while parameters change. */
+export const pageName: ReadonlySignal<string> = computed(() => current.value.page || FIRST_PAGE);
+
+/** The shared part of the link, as a query: links are drawn again when it changes, and not with every movement of a slider. */
+const shared: ReadonlySignal<string> = computed(() => {
+  const { params } = current.value;
+  return new URLSearchParams(SHARED.flatMap((name) => (params.has(name) ? [[name, params.get(name)!]] : []))).toString();
+});
 
 /** Reads a link's hash. Escapes that are none are kept as they are. */
 export function parseRoute(hash: string): Route {
@@ -33,10 +46,26 @@ export function parseRoute(hash: string): Route {
   return { page, path: path.filter(Boolean), params: new URLSearchParams(query) };
 }
 
-/** The hash of a place in the app, for `href`. */
+/**
+ * The hash of a place in the app, for `href`. It takes along what all pages share, the text, the seed and how tokens are drawn, unless `params`
+ * says otherwise: what was typed on one page is there on the next, and on the way back.
+ */
 export function linkTo(page: string, options: { path?: readonly (string | number)[]; params?: Record<string, ParamValue> } = {}): string {
   const { path = [], params = {} } = options;
-  return hashOf({ page, path: path.map(String), params: withParams(new URLSearchParams(), params) });
+  return hashOf({ page, path: path.map(String), params: withParams(new URLSearchParams(shared.value), params) });
+}
+
+/**
+ * The link's parameters but for some. A component that calls it is drawn again when one of them changes, and only then: what follows a slider
+ * at sixty frames a second should not draw a page.
+ */
+export function useParams(options: { readonly without?: readonly string[] } = {}): URLSearchParams {
+  const { without = [] } = options;
+  const query = useComputed(() => {
+    const { params } = current.value;
+    return new URLSearchParams([...params].filter(([name]) => !without.includes(name))).toString();
+  }).value;
+  return useMemo(() => new URLSearchParams(query), [query]);
 }
 
 /**
@@ -53,14 +82,14 @@ export function goTo(page: string, options: { path?: readonly (string | number)[
   move(parseRoute(linkTo(page, options)), false);
 }
 
-/** The hash of a page as one left it, with the text and the seed of the page where one is. */
+/** The hash of a page as one left it, with what all pages share as it is now; of the page where one is, its own. */
 export function linkBackTo(page: string): string {
-  const { path, params } = left.get(page) ?? { path: [], params: new URLSearchParams() };
-  const shared = Object.fromEntries(SHARED.map((name) => [name, current.peek().params.get(name)]));
-  return hashOf({ page, path, params: withParams(params, shared) });
+  const { page: name, path, params } = page === pageName.value ? current.peek() : (left.get(page) ?? { page, path: [], params: [] });
+  const own = [...params].filter(([key]) => !(SHARED as readonly string[]).includes(key));
+  return hashOf({ page: name, path, params: new URLSearchParams([...new URLSearchParams(shared.value), ...own]) });
 }
 
-/** Goes to a page as one left it, with the text and the seed of the page where one is. */
+/** Goes to a page as one left it, with what all pages share as it is now. */
 export function goBackTo(page: string): void {
   move(parseRoute(linkBackTo(page)), false);
 }
@@ -74,7 +103,7 @@ export function currentLink(): string {
 /** Follows the browser's back and forward buttons and links. @returns What stops it. */
 export function followAddress(): () => void {
   const onChange = (): void => {
-    left.set(current.peek().page, current.peek());
+    remember();
     current.value = parseRoute(globalThis.location.hash);
   };
   globalThis.addEventListener("hashchange", onChange);
@@ -85,7 +114,7 @@ function move(to: Route, replace: boolean): void {
   const from = hashOf(current.peek());
   const hash = hashOf(to);
   if (hash === from) return;
-  left.set(current.peek().page, current.peek());
+  remember();
   current.value = to;
   clearTimeout(pending);
   if (!replace) {
@@ -95,10 +124,14 @@ function move(to: Route, replace: boolean): void {
   } else pending = setTimeout(() => globalThis.history.replaceState(null, "", hashOf(current.peek())), ADDRESS_DELAY_MS);
 }
 
+function remember(): void {
+  left.set(pageName.peek(), current.peek());
+}
+
 function withParams(params: URLSearchParams, changes: Record<string, ParamValue>): URLSearchParams {
   const next = new URLSearchParams(params);
   for (const [name, value] of Object.entries(changes)) {
-    if (value === undefined || value === null || value === "" || value === false) next.delete(name);
+    if (value === undefined || value === null || value === false) next.delete(name);
     else next.set(name, value === true ? "1" : String(value));
   }
   return next;

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { linkTo, parseRoute } from "./route.ts";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { goBackTo, goTo, linkTo, parseRoute, route, setParams } from "./route.ts";
 
 describe("parseRoute()", () => {
   it("reads page, path and parameters", () => {
@@ -18,5 +18,41 @@ describe("parseRoute()", () => {
       const { page, path, params } = parseRoute(linkTo("write", { path: [text], params: { text, none: undefined, off: true, on: false } }));
       expect([page, path, Object.fromEntries(params)]).toEqual(["write", [text], { text, off: "1" }]);
     }
+  });
+});
+
+describe("places in the app", () => {
+  beforeAll(() => vi.stubGlobal("history", { pushState: () => {}, replaceState: () => {} }));
+  const text = (): string | null => route.value.params.get("text");
+
+  it("keep what was typed, whatever pages one goes by, and each what is its own", () => {
+    goTo("write", { params: { text: "pen and ink", slant: 20 } });
+    goTo("features", { path: [18], params: { sort: "-max" } });
+    goTo("train");
+    goTo("features", { path: ["scope"] });
+    expect(text()).toBe("pen and ink");
+    setParams({ text: "joy", temperature: 0.2 });
+    goBackTo("train");
+    goBackTo("write");
+    expect(Object.fromEntries(route.value.params)).toEqual({ text: "joy", temperature: "0.2", slant: "20" });
+    goBackTo("write");
+    expect(route.value.params.get("slant")).toBe("20");
+  });
+
+  it("tell an empty text from none", () => {
+    goTo("write", { params: { text: "" } });
+    goTo("attention");
+    expect(text()).toBe("");
+    expect(parseRoute(linkTo("write")).params.get("text")).toBe("");
+    setParams({ text: null });
+    goBackTo("write");
+    expect(text()).toBe(null);
+  });
+
+  it("remember the first page's own settings where its link names no page", () => {
+    goTo("", { params: { slant: 5 } });
+    goBackTo("attention");
+    goBackTo("write");
+    expect(route.value.params.get("slant")).toBe("5");
   });
 });

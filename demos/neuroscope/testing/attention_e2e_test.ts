@@ -8,7 +8,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => app?.close());
 
-const PLACE = "#/attention?text=ink&seed=2";
+const PLACE = "#/attention?text=ink&seed=2&temperature=0.6&topK=0";
 const reading = (page: Page) => page.getByTestId("summary").filter({ hasText: "On the mean" }).waitFor({ timeout: 90_000 });
 const hash = (page: Page): Promise<string> => page.evaluate(() => location.hash);
 

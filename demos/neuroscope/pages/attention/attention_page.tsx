@@ -6,7 +6,9 @@ import { useBench } from "../../app/bench_context.ts";
 import { useShortcuts } from "../../app/keys.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
 import { route, setParams } from "../../app/route.ts";
+import { LARGEST_SEED, readWriting, writingRanges } from "../../app/writing.ts";
 import type { ModelFacts } from "../../engine/model_file.ts";
+import { fitWord } from "../write/text_plan.ts";
 import { AblationPanel } from "./ablation_panel.tsx";
 import { AttentionInk } from "./attention_ink.tsx";
 import { AttentionMapView } from "./attention_map.tsx";
@@ -23,7 +25,6 @@ const rowNames: Readonly<Record<RowMode, { readonly short: string; readonly long
   r: { short: "r", long: "choosing a length" },
   average: { short: "average", long: "both" },
 };
-const TEXTS = ["minute", "letter", "hello", "quartz"];
 
 /** Where each head looks while the model writes, and what becomes of the writing without it. */
 export function AttentionPage(): VNode {
@@ -45,13 +46,12 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
   const { nLayer, nHead } = model.config;
   const sizes = { nLayer, nHead };
   const heads = useMemo(() => attentionHeads(sizes), [nLayer, nHead]);
-  const text = fitted(params.get("text") ?? TEXTS[0]!, model) || fitted(model.characters, model).slice(0, 4);
-  const seed = wholeNumber(params.get("seed"), 1);
-  const temperature = numberBetween(params.get("temp"), { least: 0, most: 2, otherwise: 0.6 });
+  const { text: typed, seed, temperature, topK } = readWriting(params);
+  const { text, note } = fitWord(typed, model);
   const mode = rowModes.find((name) => name === params.get("rows")) ?? "average";
   const off = headsNamed(params.get("off") ?? "", sizes);
   const chosen = headsNamed(params.get("head") ?? "", sizes)[0] ?? { attention: "cross_attn", layer: Math.min(1, nLayer - 1), head: 0 };
-  const { ink, reading, without, error } = useAttention({ text, seed, temperature, off });
+  const { ink, reading, without, error } = useAttention({ text, seed, temperature, topK, off });
   const measurement = useHeadMeasurement();
   const [hovered, setHovered] = useState<Focus>(null);
 
@@ -72,11 +72,11 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
   const focus = locked ?? hovered;
 
   const hover = (next: Focus): void => setHovered(next);
-  const lock = (next: Focus): void => setParams({ lock: focusId(next) === focusId(locked) ? "" : focusId(next) });
-  const choose = (head: AttentionHead): void => setParams({ head: headId(head), lock: "" });
+  const lock = (next: Focus): void => setParams({ lock: focusId(next) === focusId(locked) ? null : focusId(next) || null });
+  const choose = (head: AttentionHead): void => setParams({ head: headId(head), lock: null });
   const toggle = (head: AttentionHead): void => {
     const next = off.some((other) => isSameHead(other, head)) ? off.filter((other) => !isSameHead(other, head)) : [...off, head];
-    setParams({ off: next.map(headId).join() });
+    setParams({ off: next.map(headId).join() || null });
   };
   const step = (by: { readonly layer?: number; readonly head?: number }): void => {
     const layer = (chosen.layer + (by.layer ?? 0) + nLayer) % nLayer;
@@ -96,13 +96,13 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
     { key: "o", does: "Hook the head off, or on again", run: () => toggle(chosen) },
     { key: "arrowleft", does: "Movement before", run: () => scrub(-1) },
     { key: "arrowright", does: "Next movement", run: () => scrub(1) },
-    { key: "r", does: "Write again with another seed", run: () => setParams({ seed: seed + 1, lock: "" }) },
+    { key: "r", does: "Write again with another seed", run: () => setParams({ seed: seed + 1, lock: null }) },
     {
       key: "escape",
       does: "Let go of what is locked",
       run: () => {
         setHovered(null);
-        setParams({ lock: "" });
+        setParams({ lock: null });
       },
     },
   ]);
@@ -116,6 +116,11 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
     if (locked && summary) announce(summary);
   }, [focusId(locked), headId(chosen), mode]);
 
+  const drawing = [
+    { name: "temperature", label: "Temperature", value: temperature, shown: temperature.toFixed(2) },
+    { name: "topK", label: "Top k", value: topK, shown: topK === 0 ? "all" : String(topK) },
+  ] as const;
+
   return (
     <div class="attention-page">
       <h1>Attention</h1>
@@ -125,17 +130,22 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
       </p>
       <form class="attention-controls" onSubmit={(event) => event.preventDefault()}>
         <div class="field attention-text">
-          <label for="attention-text">Text, up to {model.longestWord} letters</label>
+          <label for="attention-text">Word</label>
           <input
             id="attention-text"
             type="text"
-            value={text}
-            maxLength={model.longestWord}
+            value={typed}
+            aria-describedby={note ? "attention-text-note" : undefined}
             autocomplete="off"
             autocapitalize="off"
             spellcheck={false}
-            onInput={(event) => setParams({ text: fitted(event.currentTarget.value, model), lock: "" })}
+            onInput={(event) => setParams({ text: event.currentTarget.value, lock: null })}
           />
+          {note && (
+            <p id="attention-text-note" class="field-note">
+              {note}
+            </p>
+          )}
         </div>
         <div class="field attention-seed">
           <label for="attention-seed">Seed</label>
@@ -143,24 +153,30 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
             id="attention-seed"
             type="number"
             min={0}
+            max={LARGEST_SEED}
             step={1}
             value={seed}
-            onInput={(event) => setParams({ seed: wholeNumber(event.currentTarget.value, 0), lock: "" })}
+            onInput={({ currentTarget: { valueAsNumber, validity } }) => {
+              if (validity.valid && Number.isInteger(valueAsNumber)) setParams({ seed: valueAsNumber, lock: null });
+            }}
           />
         </div>
-        <div class="field attention-temperature">
-          <label for="attention-temperature">Temperature</label>
-          <output for="attention-temperature">{temperature.toFixed(2)}</output>
-          <input
-            id="attention-temperature"
-            type="range"
-            min={0}
-            max={1.5}
-            step={0.05}
-            value={temperature}
-            onInput={(event) => setParams({ temp: event.currentTarget.value, lock: "" })}
-          />
-        </div>
+        {drawing.map(({ name, label, value, shown }) => (
+          <div class="field attention-temperature" key={name}>
+            <label for={`attention-${name}`}>{label}</label>
+            <output for={`attention-${name}`}>{shown}</output>
+            <input
+              id={`attention-${name}`}
+              type="range"
+              min={writingRanges[name].least}
+              max={writingRanges[name].most}
+              step={writingRanges[name].step}
+              value={value}
+              aria-valuetext={shown}
+              onInput={(event) => setParams({ [name]: event.currentTarget.value, lock: null })}
+            />
+          </div>
+        ))}
         <fieldset class="attention-rows">
           <legend>Seen while</legend>
           {rowModes.map((name) => (
@@ -170,7 +186,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
                 name="rows"
                 value={name}
                 checked={mode === name}
-                onChange={() => setParams({ rows: name === "average" ? "" : name })}
+                onChange={() => setParams({ rows: name === "average" ? null : name })}
               />
               {rowNames[name].short}
               <span class="visually-hidden">{rowNames[name].long}</span>
@@ -278,12 +294,12 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
                 aria-valuetext={summary}
                 onInput={(event) => setParams({ lock: focusId({ kind: "segment", index: Number(event.currentTarget.value) }) })}
               />
-              <button type="button" disabled={!locked} onClick={() => setParams({ lock: "" })}>
+              <button type="button" disabled={!locked} onClick={() => setParams({ lock: null })}>
                 Let go
               </button>
             </div>
             <p class="attention-summary" data-testid="summary">
-              {summary || (status(ink) ?? "")}
+              {text === "" ? "Type a word for the model to write." : summary || (status(ink) ?? "")}
             </p>
             {current && (
               <AttentionMapView
@@ -296,7 +312,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
               />
             )}
           </section>
-          <AblationPanel text={text} off={off} ink={ink} without={without} onToggle={toggle} onClear={() => setParams({ off: "" })} />
+          <AblationPanel text={text} off={off} ink={ink} without={without} onToggle={toggle} onClear={() => setParams({ off: null })} />
         </div>
       </div>
     </div>
@@ -334,22 +350,4 @@ function describe(about: {
   if (focus?.kind === "letter")
     return `Ink that looks at ${isSelf ? "the ink of " : ""}“${letters[focus.index]}”, letter ${focus.index + 1}, glows.`;
   return `On the mean of all movements: ${list || "everywhere a little"}.`;
-}
-
-/** The characters of a text that the model was trained on, as many as it takes. */
-function fitted(text: string, { characters, longestWord }: ModelFacts): string {
-  return [...text]
-    .filter((character) => characters.includes(character))
-    .slice(0, longestWord)
-    .join("");
-}
-
-function wholeNumber(given: string | null, otherwise: number): number {
-  const value = Number(given ?? "");
-  return given !== null && Number.isInteger(value) && value >= 0 ? value : otherwise;
-}
-
-function numberBetween(given: string | null, { least, most, otherwise }: { least: number; most: number; otherwise: number }): number {
-  const value = Number.parseFloat(given ?? "");
-  return Number.isNaN(value) ? otherwise : Math.min(most, Math.max(least, value));
 }

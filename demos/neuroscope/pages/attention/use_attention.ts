@@ -9,6 +9,8 @@ export interface AttentionRequest {
   readonly text: string;
   readonly seed: number;
   readonly temperature: number;
+  /** 0 for all. */
+  readonly topK: number;
   readonly off: readonly AttentionHead[];
 }
 
@@ -38,7 +40,7 @@ export interface AttentionState {
 const nothing: AttentionState = { ink: undefined, reading: undefined, without: undefined, error: undefined };
 
 /** Writes a text with all heads and without some, reads the ink, and measures the losses. What is out of date is dropped. */
-export function useAttention({ text, seed, temperature, off }: AttentionRequest): AttentionState {
+export function useAttention({ text, seed, temperature, topK, off }: AttentionRequest): AttentionState {
   const bench = useBench();
   const isReady = bench.status.value.kind === "ready";
   const model = bench.model.value;
@@ -48,6 +50,10 @@ export function useAttention({ text, seed, temperature, off }: AttentionRequest)
   const offKey = off.map(({ attention, layer, head }) => `${attention}${layer}.${head}`).join();
 
   useEffect(() => {
+    if (text === "") {
+      setTokens(undefined);
+      setState(nothing);
+    }
     if (!isReady || !tokenizer || text === "") return undefined;
     const controller = new AbortController();
     const { signal } = controller;
@@ -56,7 +62,7 @@ export function useAttention({ text, seed, temperature, off }: AttentionRequest)
     const work = async (): Promise<void> => {
       const written = await bench.ask(
         "attentionWrite",
-        { text, seed, temperature, topK: 0, off: [] },
+        { text, seed, temperature, topK, off: [] },
         {
           signal,
           onProgress: throttled((now) =>
@@ -73,7 +79,7 @@ export function useAttention({ text, seed, temperature, off }: AttentionRequest)
       if (!signal.aborted) put({ error: messageOf(error) });
     });
     return () => controller.abort(new DOMException("Something else is asked for", "AbortError"));
-  }, [bench, isReady, tokenizer, text, seed, temperature]);
+  }, [bench, isReady, tokenizer, text, seed, temperature, topK]);
 
   // offKey stands for off, which is a new list at every drawing.
   useEffect(() => {
@@ -92,7 +98,7 @@ export function useAttention({ text, seed, temperature, off }: AttentionRequest)
       put({ onInk: undefined, onWords: undefined });
       const written = await bench.ask(
         "attentionWrite",
-        { text, seed, temperature, topK: 0, off },
+        { text, seed, temperature, topK, off },
         { signal, onProgress: throttled((now) => put({ ink: { segments: wholeSegments(tokenizer, now), isDone: false, ended: false } })) },
       );
       put({ ink: { segments: wholeSegments(tokenizer, written.tokens), isDone: true, ended: written.ended } });

@@ -1,3 +1,5 @@
+import { readWriting, type Writing } from "../../app/writing.ts";
+import { firstSettings } from "../../engine/opening.ts";
 import type { RankBy, Show } from "./ranking.ts";
 
 /** Most features that are shown on the ink at once: there is a colour for each. */
@@ -7,11 +9,8 @@ export const MOST_PINS = 3;
 export type InkSource = "model" | "hand" | "drawn";
 
 /** What the scope shows: everything of it is in the link. */
-export interface ScopeState {
-  readonly text: string;
+export interface ScopeState extends Writing {
   readonly source: InkSource;
-  readonly seed: number;
-  readonly temperature: number;
   /** Tokens of ink that was drawn. */
   readonly drawn: readonly number[];
   readonly by: RankBy;
@@ -31,10 +30,7 @@ export interface Held {
 }
 
 /** What the steering tab shows. */
-export interface SteerState {
-  readonly text: string;
-  readonly seed: number;
-  readonly temperature: number;
+export interface SteerState extends Writing {
   readonly held: readonly Held[];
   /** Hold features at every place, or only where they fire by themselves. */
   readonly reach: "firing" | "everywhere";
@@ -47,16 +43,11 @@ type Params = Pick<URLSearchParams, "get">;
 /** Changes to them; null takes one out. */
 type Changes = Record<string, string | number | null>;
 
-const DEFAULT_TEXT = "hello";
-const DEFAULT_TEMPERATURE = 0.6;
-
 /** Reads the scope's part of a link; whatever makes no sense is as if it were not there. */
 export function readScope(params: Params): ScopeState {
   return {
-    text: params.get("text") ?? DEFAULT_TEXT,
+    ...readWriting(params),
     source: oneOf(params.get("ink"), ["model", "hand", "drawn"] as const),
-    seed: wholeNumber(params.get("seed")) ?? 0,
-    temperature: number(params.get("t"), 0, 2) ?? DEFAULT_TEMPERATURE,
     drawn: readTokens(params.get("drawn") ?? ""),
     by: oneOf(params.get("by"), ["size", "quantile", "loss"] as const),
     show: oneOf(params.get("show"), ["r", "theta", "max"] as const),
@@ -69,26 +60,24 @@ export function readScope(params: Params): ScopeState {
 
 /** Writes some of the scope's state as a link has it. Defaults are left out. */
 export function writeScope(changes: Partial<ScopeState>): Changes {
-  const { text, source, seed, temperature, drawn, by, show, scale, pins, feature, segment } = changes;
-  return given({
-    text,
-    ink: source && without(source, "model"),
-    seed: seed && without(seed, 0),
-    t: temperature === undefined ? undefined : without(temperature, DEFAULT_TEMPERATURE),
-    drawn: drawn && writeTokens(drawn),
-    by: by && without(by, "size"),
-    show: show && without(show, "r"),
-    scale: scale && without(scale, "shared"),
-    pins: pins?.join(","),
-    f: feature,
-    seg: segment,
-    ...(seed === 0 && { seed: null }),
-  });
+  const { source, drawn, by, show, scale, pins, feature, segment, ...writing } = changes;
+  return {
+    ...writeWriting(writing),
+    ...given({
+      ink: source && without(source, "model"),
+      drawn: drawn && writeTokens(drawn),
+      by: by && without(by, "size"),
+      show: show && without(show, "r"),
+      scale: scale && without(scale, "shared"),
+      pins: pins?.join(","),
+      f: feature,
+      seg: segment,
+    }),
+  };
 }
 
 /** Reads the steering tab's part of a link. */
 export function readSteer(params: Params): SteerState {
-  const { text, seed, temperature } = readScope(params);
   const held = (params.get("hold") ?? "").split(",").flatMap((part): Held[] => {
     const [feature, times] = part.split(":");
     const [index, factor] = [wholeNumber(feature ?? ""), number(times ?? "", -LARGEST_MULTIPLE, LARGEST_MULTIPLE)];
@@ -96,9 +85,7 @@ export function readSteer(params: Params): SteerState {
   });
   const first = held.filter(({ feature }, i) => held.findIndex((other) => other.feature === feature) === i);
   return {
-    text,
-    seed,
-    temperature,
+    ...readWriting(params),
     held: first,
     reach: oneOf(params.get("at"), ["firing", "everywhere"] as const),
     ghost: params.get("ghost") !== "0",
@@ -106,9 +93,9 @@ export function readSteer(params: Params): SteerState {
 }
 
 /** Writes some of the steering tab's state as a link has it. */
-export function writeSteer({ held, reach, ghost, ...shared }: Partial<SteerState>): Changes {
+export function writeSteer({ held, reach, ghost, ...writing }: Partial<SteerState>): Changes {
   return {
-    ...writeScope(shared),
+    ...writeWriting(writing),
     ...given({
       hold: held?.map(({ feature, times }) => `${feature}:${Number(times.toPrecision(4))}`).join(","),
       at: reach && without(reach, "firing"),
@@ -129,6 +116,12 @@ export function sliderToTimes(position: number): number {
 /** Where a slider stands for a multiple: the inverse of {@link sliderToTimes}. */
 export function timesToSlider(times: number): number {
   return (Math.sign(times) * Math.log(1 + Math.abs(times))) / Math.log(1 + LARGEST_MULTIPLE);
+}
+
+function writeWriting(writing: Partial<Writing>): Changes {
+  const entries = Object.entries(writing) as [keyof Writing, string | number | undefined][];
+  const given = entries.filter((entry): entry is [keyof Writing, string | number] => entry[1] !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [name, without(value, firstSettings[name])]));
 }
 
 /** Token ids as text: two digits each to the base of 36, which is enough for any vocabulary here. */

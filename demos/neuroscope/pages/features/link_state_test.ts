@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { firstSettings } from "../../engine/opening.ts";
+import { settingsOf } from "../write/write_settings.ts";
 import {
   LARGEST_MULTIPLE,
   readScope,
@@ -18,14 +20,16 @@ function linked(changes: Record<string, string | number | null>): URLSearchParam
 }
 
 const number = fc.integer({ min: 0, max: 999 });
-const text = fc.string({ unit: fc.constantFrom(..."abc é&=#/?,:"), minLength: 1, maxLength: 8 });
-const temperature = fc.integer({ min: 0, max: 20 }).map((tenths) => tenths / 10);
+const text = fc.string({ unit: fc.constantFrom(..."abc é&=#/?,:"), maxLength: 8 });
+const temperature = fc.integer({ min: 0, max: 15 }).map((tenths) => tenths / 10);
+const topK = fc.integer({ min: 0, max: 100 });
 
 const scope: fc.Arbitrary<ScopeState> = fc.record({
   text,
   source: fc.constantFrom("model", "hand", "drawn"),
   seed: number,
   temperature,
+  topK,
   drawn: fc.array(fc.integer({ min: 0, max: 524 }), { maxLength: 12 }),
   by: fc.constantFrom("size", "quantile", "loss"),
   show: fc.constantFrom("theta", "r", "max"),
@@ -39,6 +43,7 @@ const steering: fc.Arbitrary<SteerState> = fc.record({
   text,
   seed: number,
   temperature,
+  topK,
   held: fc.uniqueArray(fc.record({ feature: number, times: fc.integer({ min: -1000, max: 1000 }).map((n) => n / 100) }), {
     maxLength: 5,
     selector: ({ feature }) => feature,
@@ -64,16 +69,32 @@ describe("links", () => {
     );
   });
 
+  it("mean the same ink on every page", () => {
+    fc.assert(
+      fc.property(fc.record({ text, seed: number, temperature, topK }), (writing) => {
+        const link = linked(writeScope(writing));
+        for (const read of [settingsOf, readScope, readSteer]) expect(read(link)).toMatchObject(writing);
+      }),
+    );
+    for (const read of [settingsOf, readScope, readSteer]) expect(read(new URLSearchParams())).toMatchObject(firstSettings);
+  });
+
   it("leave out what was not changed, and take out what is usual", () => {
     expect(writeScope({ feature: 18 })).toEqual({ f: 18 });
-    expect(writeScope({ feature: null, seed: 0, source: "model", pins: [] })).toEqual({ f: null, seed: null, ink: null, pins: null });
+    expect(writeScope({ feature: null, ...firstSettings, source: "model", pins: [] })).toEqual({
+      ...{ f: null, ink: null, pins: null },
+      ...{ text: null, seed: null, temperature: null, topK: null },
+    });
   });
 
   it("may hold anything without harm", () => {
     fc.assert(
       fc.property(
         fc.array(
-          fc.tuple(fc.constantFrom("text", "ink", "seed", "t", "drawn", "by", "show", "scale", "pins", "f", "seg", "hold"), fc.string()),
+          fc.tuple(
+            fc.constantFrom("text", "ink", "seed", "temperature", "topK", "drawn", "by", "show", "scale", "pins", "f", "seg", "hold"),
+            fc.string(),
+          ),
         ),
         (pairs) => {
           const state = readScope(new URLSearchParams(pairs));

@@ -10,6 +10,7 @@ import type { ScopeRequest } from "../../engine/feature_calls.ts";
 import { drawnInk } from "../../engine/feature_ink.ts";
 import type { InkReading } from "../../engine/features.ts";
 import type { ModelFacts } from "../../engine/model_file.ts";
+import { fitWord } from "../write/text_plan.ts";
 import { DrawingPad } from "./drawing_pad.tsx";
 import { useHistograms } from "./feature_source.ts";
 import { boxAround } from "./ink_box.ts";
@@ -18,7 +19,7 @@ import { MOST_PINS, readScope, type ScopeState, writeScope } from "./link_state.
 import { RankedList } from "./ranked_list.tsx";
 import { rankFeatures } from "./ranking.ts";
 import { ScopeInk } from "./scope_ink.tsx";
-import { Choice, fitText, SeedField, TemperatureField, TextField } from "./text_fields.tsx";
+import { Choice, DrawingFields, SeedField, TextField } from "./text_fields.tsx";
 import { useAnswer } from "./use_answer.ts";
 
 export interface ScopeTabProps {
@@ -27,9 +28,6 @@ export interface ScopeTabProps {
   /** Null where the features have no pages. */
   readonly overview: FeatureOverview | null;
 }
-
-/** Among how many of the likeliest tokens the model draws, as in its training's samples. */
-export const TOP_K = 40;
 
 /** Time in which a person may still be typing. */
 const TYPING_MS = 300;
@@ -40,7 +38,7 @@ export function ScopeTab({ model, source, overview }: ScopeTabProps): VNode {
   const state = readScope(route.value.params);
   const change = (changes: Partial<ScopeState>): void => setParams(writeScope(changes));
   const tokenizer = useMemo(() => new StrokeTokenizer(model.tokenizer), [model]);
-  const { text, note } = fitText(state.text, model);
+  const { text, note } = fitWord(state.text, model);
   const asked = useAnswer("scopeInk", requestFor(state, text), TYPING_MS).value;
   const reading = asked.answer;
 
@@ -67,7 +65,7 @@ export function ScopeTab({ model, source, overview }: ScopeTabProps): VNode {
         />
         {state.source !== "drawn" && <SeedField seed={state.seed} onSeed={(seed) => change({ seed, segment: null })} />}
         {state.source === "model" && (
-          <TemperatureField value={state.temperature} onValue={(temperature) => change({ temperature, segment: null })} />
+          <DrawingFields temperature={state.temperature} topK={state.topK} onChange={(drawing) => change({ ...drawing, segment: null })} />
         )}
       </div>
       {state.source === "drawn" && (
@@ -94,10 +92,10 @@ export function ScopeTab({ model, source, overview }: ScopeTabProps): VNode {
 }
 
 /** What to ask the engine; undefined where there is nothing to read yet. */
-function requestFor({ source, seed, temperature, drawn }: ScopeState, text: string): ScopeRequest | undefined {
+function requestFor({ source, seed, temperature, topK, drawn }: ScopeState, text: string): ScopeRequest | undefined {
   if (source === "drawn") return drawn.length > 0 ? { text, origin: { by: "tokens", tokens: drawn } } : undefined;
   if (text === "") return undefined;
-  return source === "hand" ? { text, origin: { by: "hand", seed } } : { text, origin: { by: "model", seed, temperature, topK: TOP_K } };
+  return source === "hand" ? { text, origin: { by: "hand", seed } } : { text, origin: { by: "model", seed, temperature, topK } };
 }
 
 function emptyText({ source }: ScopeState, { text, isReady }: { readonly text: string; readonly isReady: boolean }): string {

@@ -6,16 +6,16 @@ import { useShortcuts } from "../../app/keys.ts";
 import { route, setParams } from "../../app/route.ts";
 import type { ModelFacts } from "../../engine/model_file.ts";
 import type { SteerRequest } from "../../engine/steer.ts";
+import { fitWord } from "../write/text_plan.ts";
 import { FeaturePicker } from "./feature_picker.tsx";
 import { HeldFeature } from "./held_feature.tsx";
 import { boxAround, unionOf } from "./ink_box.ts";
 import { InkStage } from "./ink_stage.tsx";
 import { readSteer, type SteerState, writeSteer } from "./link_state.ts";
 import { foretold } from "./ranking.ts";
-import { TOP_K } from "./scope_tab.tsx";
 import { SegmentStrip } from "./segment_strip.tsx";
 import { spelled } from "./segment_text.ts";
-import { Choice, fitText, SeedField, TemperatureField, TextField } from "./text_fields.tsx";
+import { Choice, DrawingFields, SeedField, TextField } from "./text_fields.tsx";
 import { type Asked, useAnswer } from "./use_answer.ts";
 
 export interface SteerTabProps {
@@ -32,14 +32,14 @@ const UNKNOWN_MAX = 1;
 export function SteerTab({ model, overview }: SteerTabProps): VNode {
   const state = readSteer(route.value.params);
   const change = (changes: Partial<SteerState>): void => setParams(writeSteer(changes));
-  const { text, note } = fitText(state.text, model);
-  const { seed, temperature, held, reach } = state;
+  const { text, note } = fitWord(state.text, model);
+  const { seed, temperature, topK, held, reach } = state;
   const maxOf = (feature: number): number => overview?.features[feature]?.max || UNKNOWN_MAX;
   const request: SteerRequest | undefined =
     text === ""
       ? undefined
       : {
-          ...{ text, seed, temperature, topK: TOP_K, onlyWhereFiring: reach === "firing" },
+          ...{ text, seed, temperature, topK, onlyWhereFiring: reach === "firing" },
           held: held.map(({ feature, times }) => ({ latent: feature, value: times * maxOf(feature) })),
         };
   const asked = useAnswer("steerInk", request, SLIDING_MS).value;
@@ -59,7 +59,7 @@ export function SteerTab({ model, overview }: SteerTabProps): VNode {
         <div class="card steer-controls">
           <TextField id="steer-text" label="Word" text={state.text} note={note} onText={(next) => change({ text: next })} />
           <SeedField seed={seed} onSeed={(next) => change({ seed: next })} />
-          <TemperatureField value={temperature} onValue={(next) => change({ temperature: next })} />
+          <DrawingFields temperature={temperature} topK={topK} onChange={change} />
         </div>
         <section class="card held" aria-label="Features that are held">
           <h2>Held features</h2>

@@ -1,24 +1,8 @@
 import type { VNode } from "preact";
-import type { ModelFacts } from "../../engine/model_file.ts";
+import { LARGEST_SEED, writingRanges } from "../../app/writing.ts";
 
 /** Seeds that the dice draws from. */
 const SEEDS = 10_000;
-
-/** The part of a text that a model can write, and what was left out. */
-export function fitText(
-  text: string,
-  { characters, longestWord }: Pick<ModelFacts, "characters" | "longestWord">,
-): { text: string; note: string } {
-  const lower = characters.includes("A") ? text : text.toLowerCase();
-  const unknown = [...new Set(lower)].filter((character) => !characters.includes(character));
-  const known = [...lower].filter((character) => characters.includes(character));
-  const fitted = known.slice(0, longestWord).join("");
-  const notes = [
-    ...(unknown.length > 0 ? [`The model does not know ${unknown.map((character) => `“${character}”`).join(", ")}.`] : []),
-    ...(known.length > longestWord ? [`It was trained on up to ${longestWord} characters; the rest is left out.`] : []),
-  ];
-  return { text: fitted, note: notes.join(" ") };
-}
 
 export interface TextFieldProps {
   readonly id: string;
@@ -62,12 +46,12 @@ export function SeedField({ seed, onSeed }: { readonly seed: number; readonly on
           id="feature-seed"
           type="number"
           min={0}
-          max={999_999_999}
+          max={LARGEST_SEED}
           step={1}
           value={seed}
           onChange={(event) => {
             const value = event.currentTarget.valueAsNumber;
-            if (Number.isInteger(value) && value >= 0) onSeed(value);
+            if (Number.isInteger(value) && value >= 0 && value <= LARGEST_SEED) onSeed(value);
           }}
         />
         <button type="button" title="Another seed" onClick={() => onSeed(Math.floor(Math.random() * SEEDS))}>
@@ -79,22 +63,39 @@ export function SeedField({ seed, onSeed }: { readonly seed: number; readonly on
   );
 }
 
-/** How freely the model writes. */
-export function TemperatureField({ value, onValue }: { readonly value: number; readonly onValue: (value: number) => void }): VNode {
+export interface DrawingFieldsProps {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly onChange: (changes: { readonly temperature: number } | { readonly topK: number }) => void;
+}
+
+/** How freely the model writes: the same numbers as on the Write page. */
+export function DrawingFields({ temperature, topK, onChange }: DrawingFieldsProps): VNode {
+  const sliders = [
+    ["temperature", "Temperature", temperature, temperature.toFixed(2)],
+    ["topK", "Top k", topK, topK === 0 ? "all" : String(topK)],
+  ] as const;
   return (
-    <div class="field temperature-field">
-      <label for="feature-temperature">Temperature</label>
-      <output for="feature-temperature">{value.toFixed(2)}</output>
-      <input
-        id="feature-temperature"
-        type="range"
-        min={0}
-        max={1.5}
-        step={0.05}
-        value={value}
-        onInput={(event) => onValue(event.currentTarget.valueAsNumber)}
-      />
-    </div>
+    <>
+      {sliders.map(([name, label, value, text]) => (
+        <div class="field temperature-field" key={name}>
+          <label for={`feature-${name}`}>{label}</label>
+          <output for={`feature-${name}`}>{text}</output>
+          <input
+            id={`feature-${name}`}
+            type="range"
+            min={writingRanges[name].least}
+            max={writingRanges[name].most}
+            step={writingRanges[name].step}
+            value={value}
+            aria-valuetext={text}
+            onInput={({ currentTarget: { valueAsNumber } }) =>
+              onChange(name === "topK" ? { topK: valueAsNumber } : { temperature: valueAsNumber })
+            }
+          />
+        </div>
+      ))}
+    </>
   );
 }
 

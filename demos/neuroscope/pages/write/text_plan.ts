@@ -23,11 +23,12 @@ export interface TextPlan {
 export const LONGEST_TEXT = 160;
 export const MOST_WORDS = 24;
 
+type Alphabet = Pick<ModelFacts, "characters" | "longestWord">;
+
 /** What the model is asked to write for a text: word by word, in the characters that it was trained on. */
-export function planText(text: string, { characters, longestWord }: Pick<ModelFacts, "characters" | "longestWord">): TextPlan {
-  const known = new Set([...characters, " "]);
-  const unknownCharacters = (part: string): string[] => [...new Set(part)].filter((character) => !known.has(character));
-  const { written, replaced } = fitText(text.replace(/\s+/g, " "), { unknownCharacters });
+export function planText(text: string, model: Alphabet): TextPlan {
+  const { written, replaced, known } = inKnownCharacters(text, model);
+  const { longestWord } = model;
   const pieces = written
     .split(" ")
     .filter(Boolean)
@@ -43,6 +44,26 @@ export function planText(text: string, { characters, longestWord }: Pick<ModelFa
     ...(pieces.length > MOST_WORDS ? [`Only the first ${MOST_WORDS} words are written.`] : []),
   ];
   return { words, marks: marksOf(text, known), notes };
+}
+
+/**
+ * What of a text is looked at where it is one piece of ink, with what was made of it, in words: the first word, as {@link planText} has it, or
+ * as many characters as the model takes where it was trained on several words at a time.
+ */
+export function fitWord(text: string, model: Alphabet): { readonly text: string; readonly note: string } {
+  const { written, replaced } = inKnownCharacters(text, model);
+  const whole = written.trim();
+  const fitted = model.characters.includes(" ")
+    ? whole.slice(0, model.longestWord).trim()
+    : (piecesOf(whole.split(" ")[0]!, model.longestWord)[0] ?? "");
+  const left = fitted === whole ? [] : [`Here one word at a time is looked at: “${fitted}”.`];
+  return { text: fitted, note: [...replacementNotes(replaced), ...left].join(" ") };
+}
+
+function inKnownCharacters(text: string, { characters }: Alphabet): ReturnType<typeof fitText> & { readonly known: ReadonlySet<string> } {
+  const known = new Set([...characters, " "]);
+  const unknownCharacters = (part: string): string[] => [...new Set(part)].filter((character) => !known.has(character));
+  return { ...fitText(text.replace(/\s+/g, " "), { unknownCharacters }), known };
 }
 
 function piecesOf(word: string, most: number): string[] {

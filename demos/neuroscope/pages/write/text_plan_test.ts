@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LONGEST_TEXT, MOST_WORDS, planText } from "./text_plan.ts";
+import { fitWord, LONGEST_TEXT, MOST_WORDS, planText } from "./text_plan.ts";
 
 const small = { characters: "abcdefghijklmnopqrstuvwxyz", longestWord: 8 };
 
@@ -32,5 +32,23 @@ describe("planText()", () => {
 
   it("asks for nothing where nothing can be written", () => {
     expect(planText(" 你好 ", small)).toMatchObject({ words: [], marks: [[1, 3]] });
+  });
+});
+
+describe("fitWord()", () => {
+  it("takes the first word as it is written among others, and says what became of the text", () => {
+    expect(fitWord("pen", small)).toEqual({ text: "pen", note: "" });
+    expect(fitWord(" Pén and ink ", small)).toEqual({
+      text: "pen",
+      note: "This model has small letters only: P is written small. é is written as e. Here one word at a time is looked at: “pen”.",
+    });
+    for (const text of ["extraordinary", "a new pen", "Quartz 9", "你 好", ""])
+      expect(fitWord(text, small).text).toBe(planText(text, small).words[0]?.text ?? "");
+  });
+
+  it("takes several words where the model was trained on several at a time", () => {
+    const model = { characters: "abcdefghijklmnopqrstuvwxyz ", longestWord: 11 };
+    expect(fitWord("pen and ink again", model).text).toBe("pen and ink");
+    expect(fitWord("pen and  ink", model)).toEqual({ text: "pen and ink", note: "" });
   });
 });

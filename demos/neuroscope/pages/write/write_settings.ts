@@ -1,12 +1,7 @@
-import { firstSettings } from "../../engine/opening.ts";
+import { numberIn, type Range, readWriting, type Writing, writingRanges } from "../../app/writing.ts";
 
 /** How the page writes and shows, all of it in the link. */
-export interface WriteSettings {
-  readonly text: string;
-  readonly seed: number;
-  readonly temperature: number;
-  /** 0 for all. */
-  readonly topK: number;
+export interface WriteSettings extends Writing {
   /** Write as if no text were given. */
   readonly withoutText: boolean;
   /** How often each word was asked for anew, by its place. */
@@ -25,36 +20,22 @@ export interface WriteSettings {
 export type RangeName = "temperature" | "topK" | "speed" | "width" | "slant";
 
 /** The least, the most and the usual of what can be set by a slider. */
-export const ranges: Readonly<
-  Record<RangeName, { readonly least: number; readonly most: number; readonly step: number; readonly usual: number }>
-> = {
-  temperature: { least: 0, most: 1.5, step: 0.05, usual: firstSettings.temperature },
-  topK: { least: 0, most: 100, step: 1, usual: firstSettings.topK },
+export const ranges: Readonly<Record<RangeName, Range>> = {
+  ...writingRanges,
   speed: { least: 0.25, most: 4, step: 0.25, usual: 1 },
   width: { least: 4, most: 28, step: 1, usual: 12 },
   slant: { least: -30, most: 50, step: 5, usual: 0 },
 };
 
-const LARGEST_SEED = 0xffff_ffff;
-
 /** Reads a link's parameters. What is missing or makes no sense is as usual. */
 export function settingsOf(params: URLSearchParams): WriteSettings {
-  const inRange = (name: RangeName): number => {
-    const { least, most, usual } = ranges[name];
-    const value = Number(params.get(name) ?? Number.NaN);
-    return value >= least && value <= most ? value : usual;
-  };
-  const seed = Number(params.get("seed") ?? Number.NaN);
   return {
-    text: (params.get("text") ?? firstSettings.text).slice(0, 400),
-    seed: Number.isInteger(seed) && seed >= 0 && seed <= LARGEST_SEED ? seed : firstSettings.seed,
-    temperature: inRange("temperature"),
-    topK: inRange("topK"),
+    ...readWriting(params),
     withoutText: params.get("off") === "1",
     again: readAgain(params.get("again") ?? ""),
-    speed: inRange("speed"),
-    width: inRange("width"),
-    slant: inRange("slant"),
+    speed: numberIn(params, "speed", ranges.speed),
+    width: numberIn(params, "width", ranges.width),
+    slant: numberIn(params, "slant", ranges.slant),
     smooth: params.get("smooth") !== "0",
   };
 }
@@ -68,9 +49,9 @@ function readAgain(text: string): Map<number, number> {
   return new Map(pairs.slice(0, 100));
 }
 
-/** A map as {@link settingsOf} reads it. */
-export function againText(again: ReadonlyMap<number, number>): string {
-  return [...again].map(([place, times]) => `${place}:${times}`).join();
+/** A map as {@link settingsOf} reads it; null of an empty one. */
+export function againText(again: ReadonlyMap<number, number>): string | null {
+  return again.size > 0 ? [...again].map(([place, times]) => `${place}:${times}`).join() : null;
 }
 
 /** A seed for the `times`-th new writing of a word. Spread over all seeds, so that neighbours of the first one stay other writings. */

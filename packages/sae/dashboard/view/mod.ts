@@ -30,4 +30,11 @@ export {
 } from "./list_view.ts";
 export { themedColour } from "./themed.ts";
 export { tokenText } from "./token_text.ts";
-export { createFeatureView, type FeatureViewState, featureViewQuery, type InkView, readFeatureViewQuery } from "./view_state.ts";
+export {
+  createFeatureView,
+  type FeatureViewState,
+  featureViewParams,
+  featureViewQuery,
+  type InkView,
+  readFeatureViewQuery,
+} from "./view_state.ts";

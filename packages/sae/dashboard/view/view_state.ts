@@ -20,6 +20,9 @@ export interface FeatureViewState {
 
 const defaultInkView: InkView = { show: null, scale: "shared", form: "ink" };
 
+/** The names that {@link featureViewQuery} may use: a host that has others in its address leaves those alone. */
+export const featureViewParams: readonly string[] = ["q", "state", "factor", "density", "sort", "show", "scale", "form"];
+
 /** A view of all features, with none open. */
 export function createFeatureView(): FeatureViewState {
   return { selected: signal(null), list: signal(defaultListView), ink: signal(defaultInkView) };
