@@ -1,5 +1,5 @@
 // A file server for a built app: what it takes to look at it, and no more.
-import { createReadStream, statSync } from "node:fs";
+import { createReadStream, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
@@ -15,13 +15,26 @@ const TYPES = {
 };
 
 /**
+ * The content security policy that a folder's page states. Sent with everything else, it holds for workers too, which know no page.
+ *
+ * @param {string} folder
+ */
+export function policyOf(folder) {
+  const [, policy] =
+    /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(readFileSync(join(folder, "index.html"), "utf8")) ?? [];
+  if (policy === undefined) throw new Error(`Expected a Content-Security-Policy in ${join(folder, "index.html")} but found none`);
+  return policy;
+}
+
+/**
  * Serves a folder on this machine.
  *
  * @param {string} folder
- * @param {{ port?: number }} [options] port 0, the default, takes any that is free
+ * @param {{ port?: number, policy?: string }} [options] port 0, the default, takes any that is free; the policy is sent with everything but
+ *   HTML, which states its own
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
-export async function serveFolder(folder, { port = 0 } = {}) {
+export async function serveFolder(folder, { port = 0, policy } = {}) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     let path = "";
@@ -30,7 +43,8 @@ export async function serveFolder(folder, { port = 0 } = {}) {
       if (statSync(path).isDirectory()) path = join(path, "index.html");
       const { size } = statSync(path);
       const type = TYPES[extname(path)] ?? "application/octet-stream";
-      response.writeHead(200, { "content-type": type, "content-length": size, "cache-control": "no-cache" });
+      const guard = policy !== undefined && extname(path) !== ".html" ? { "content-security-policy": policy } : {};
+      response.writeHead(200, { "content-type": type, "content-length": size, "cache-control": "no-cache", ...guard });
       createReadStream(path).pipe(response);
     } catch {
       response.writeHead(404, { "content-type": "text/plain" }).end(`Expected a file at ${pathname} but found none\n`);

@@ -1,10 +1,11 @@
 import { type Context, createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { BenchClient } from "../engine/client.ts";
+import { startWorker } from "./start_worker.ts";
 
 /** The app's own engine: one worker, one GPU device. */
 const bench = new BenchClient({
-  makeWorker: () => new Worker("worker.js", { type: "module", name: "engine" }),
+  makeWorker: () => startWorker("worker.js", { name: "engine" }),
   assets: new URL("assets/", globalThis.document?.baseURI ?? "http://localhost/").href,
 });
 

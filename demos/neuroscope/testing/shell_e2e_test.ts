@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -85,6 +87,32 @@ describe("the app's shell in Chromium", () => {
     }
   });
 
+  it("lets neither page nor workers ask elsewhere, even where the server sends no policy", async (context) => {
+    if (!app) return context.skip();
+    let asked = 0;
+    const elsewhere = createServer((_, response) => {
+      asked++;
+      response.writeHead(200, { "access-control-allow-origin": "*" }).end("here");
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
+    try {
+      const address = `http://localhost:${(elsewhere.address() as AddressInfo).port}/`;
+      expect(await (await fetch(address)).text()).toBe("here");
+      const { page } = await app.open("#/train");
+      await ready(page);
+      await page.waitForSelector("[data-train=idle]");
+      await expect.poll(() => page.workers().length).toBe(2);
+      const ask = (url: string): Promise<string> => fetch(url).then((answer) => answer.text(), String); // biome-ignore format: a line
+      const scopes = [page, ...page.workers()];
+      for (const scope of scopes) expect(await scope.evaluate(ask, address)).toMatch(/Failed to fetch/);
+      for (const scope of scopes) expect(await scope.evaluate(ask, `${app.url}icon.svg`)).toContain("<svg");
+      expect(asked).toBe(1);
+      await page.context().close();
+    } finally {
+      elsewhere.close();
+    }
+  });
+
   it("goes to pages by key and by link, carries the text along, and changes the theme", async (context) => {
     if (!app) return context.skip();
     const { page } = await app.open("#/write?text=joy&seed=2", { reducedMotion: "reduce" });
@@ -97,6 +125,19 @@ describe("the app's shell in Chromium", () => {
     }
     await page.keyboard.press("1");
     await page.waitForFunction(() => Number(document.querySelector<HTMLInputElement>("[aria-label='Pen movement']")?.value) > 10);
+    // The list of features has a link of its own; what was typed outlives it.
+    await page.getByLabel("Text to write").fill("pen and ink");
+    await page.keyboard.press("Enter");
+    await page.locator("#content").focus();
+    await page.keyboard.press("3");
+    await page.getByRole("searchbox").first().waitFor({ timeout: 60_000 });
+    await page.getByRole("link", { name: "Scope", exact: true }).click();
+    expect(await page.getByLabel("Word", { exact: true }).inputValue()).toBe("pen and ink");
+    await page.getByRole("link", { name: "All features" }).click();
+    await page.getByRole("searchbox").first().waitFor();
+    await page.locator("#content").focus();
+    await page.keyboard.press("1");
+    expect(await page.getByLabel("Text to write").inputValue()).toBe("pen and ink");
     await page.getByLabel("Text to write").fill("1 2 ?");
     await page.keyboard.press("2");
     expect(await links.first().getAttribute("aria-current")).toBe("page");

@@ -1,6 +1,7 @@
+import { startWorker } from "../../app/start_worker.ts";
 import { TrainClient } from "../../engine/train_client.ts";
 
 /** The app's own trainer: a worker with a GPU device of its own, so that writing goes on beside it. It outlives the page. */
 export const trainer: TrainClient = new TrainClient({
-  makeWorker: () => new Worker("train_worker.js", { type: "module", name: "trainer" }),
+  makeWorker: () => startWorker("train_worker.js", { name: "trainer" }),
 });
