@@ -29,7 +29,7 @@ export async function writeFeatureAssets(
   // What else a file of a run says is about the machine that it was trained on.
   const own = { name: options.sae.name, modelName: model.name, ...(hookSite && { hookSite }), ...(tokensTrained && { tokensTrained }) };
   const bytesOfSae = await writeSae(sae, own);
-  bench.loadSae({ name: own.name, bytes: bytesOfSae });
+  await bench.loadSae({ name: own.name, bytes: bytesOfSae });
   const overview = await buildLiveFeatures(
     bench,
     { sequences: SEQUENCES, ablations: 6, examples: EXAMPLES },

@@ -1,6 +1,7 @@
 import { StrokeTokenizer, type Transformer } from "@cursive/cursive-model";
 import { readSae, type SaeAbout, type SparseAutoencoder } from "@cursive/sae";
 import { type Device, openDevice } from "@cursive/tensor";
+import { digestOf } from "./digest.ts";
 import { ForeignFileError, type ModelFacts, openModelFile, readModelFile } from "./model_file.ts";
 
 /** What is known of the GPU, as plain data. */
@@ -17,6 +18,8 @@ export interface AdapterFacts {
 
 /** What is known of an autoencoder, as plain data. */
 export interface SaeFacts {
+  /** Equal files have equal ones, others have others. */
+  readonly id: string;
   readonly name: string;
   readonly architecture: string;
   /** The hook whose activations it takes apart. */
@@ -25,6 +28,14 @@ export interface SaeFacts {
   readonly width: number;
   readonly features: number;
   readonly about: SaeAbout;
+}
+
+/** A model that is ready to be used. */
+export interface OpenedModel {
+  readonly model: Transformer;
+  /** The model's own. */
+  readonly tokenizer: StrokeTokenizer;
+  readonly modelFacts: ModelFacts;
 }
 
 /** A file's bytes and what to call it. */
@@ -45,9 +56,7 @@ export interface NamedBytes {
  */
 export class Bench {
   readonly device: Device;
-  #model: Transformer | undefined;
-  #tokenizer: StrokeTokenizer | undefined;
-  #modelFacts: ModelFacts | undefined;
+  #opened: OpenedModel | undefined;
   #sae: SparseAutoencoder | undefined;
   #saeFacts: SaeFacts | undefined;
 
@@ -60,22 +69,22 @@ export class Bench {
   static async open(files: { readonly model: NamedBytes; readonly sae?: NamedBytes }): Promise<Bench> {
     const bench = new Bench(await openDevice());
     await bench.loadModel(files.model);
-    if (files.sae) bench.loadSae(files.sae);
+    if (files.sae) await bench.loadSae(files.sae);
     return bench;
   }
 
   /** @throws ForeignFileError before a model is loaded. */
   get model(): Transformer {
-    return loaded(this.#model, "a model");
+    return loaded(this.#opened).model;
   }
 
   /** The model's own. */
   get tokenizer(): StrokeTokenizer {
-    return loaded(this.#tokenizer, "a model");
+    return loaded(this.#opened).tokenizer;
   }
 
   get modelFacts(): ModelFacts {
-    return loaded(this.#modelFacts, "a model");
+    return loaded(this.#opened).modelFacts;
   }
 
   /** The autoencoder of the model's activations, if there is one. */
@@ -98,23 +107,27 @@ export class Bench {
   }
 
   /**
-   * Puts a model in place of the one before. An autoencoder that does not fit its width is let go.
-   * @throws ForeignFileError for a file that holds none; the model before then stays.
+   * Puts a model in place of the one before. The autoencoder goes with that one, as it is of other activations.
+   *
+   * @param options.tryOut uses the model first; where that throws, the model before and its autoencoder stay.
+   * @throws ForeignFileError for a file that holds none, and what `tryOut` throws; the model before then stays.
    */
-  async loadModel({ name, bytes }: NamedBytes): Promise<ModelFacts> {
+  async loadModel(
+    { name, bytes }: NamedBytes,
+    { tryOut }: { readonly tryOut?: (model: OpenedModel) => Promise<void> } = {},
+  ): Promise<ModelFacts> {
     const file = await readModelFile(bytes, name);
-    const model = openModelFile(file);
-    const { state: _, ...facts } = file;
-    this.#model = model;
-    this.#tokenizer = new StrokeTokenizer(facts.tokenizer);
-    this.#modelFacts = facts;
+    const { state: _, ...modelFacts } = file;
+    const opened = { model: openModelFile(file), tokenizer: new StrokeTokenizer(modelFacts.tokenizer), modelFacts };
+    await tryOut?.(opened);
+    this.#opened = opened;
     this.#sae = undefined;
     this.#saeFacts = undefined;
-    return facts;
+    return modelFacts;
   }
 
   /** Puts an autoencoder of the model's activations in place. @throws ForeignFileError for a file that holds none, or one of other activations. */
-  loadSae({ name, bytes }: NamedBytes): SaeFacts {
+  async loadSae({ name, bytes }: NamedBytes): Promise<SaeFacts> {
     const { sae, about } = readSae(bytes);
     const { dIn, dSae } = sae.config;
     const hook = about.hookSite;
@@ -124,13 +137,14 @@ export class Bench {
       const found = `one of ${dIn} numbers of ${hook ?? "activations that it does not name"}`;
       throw new ForeignFileError(`Expected an autoencoder of this model's activations but found ${found}`);
     }
+    const id = await digestOf(bytes);
     this.#sae = sae;
-    this.#saeFacts = { name: about.name ?? name, architecture: sae.architecture, hook, width: dIn, features: dSae, about };
+    this.#saeFacts = { id, name: about.name ?? name, architecture: sae.architecture, hook, width: dIn, features: dSae, about };
     return this.#saeFacts;
   }
 }
 
-function loaded<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new ForeignFileError(`Expected ${what} to be loaded first but found none`);
-  return value;
+function loaded(model: OpenedModel | undefined): OpenedModel {
+  if (model === undefined) throw new ForeignFileError("Expected a model to be loaded first but found none");
+  return model;
 }

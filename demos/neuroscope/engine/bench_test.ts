@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { generate } from "@cursive/cursive-model";
 import { readSafetensors, writeSafetensors } from "@cursive/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Bench } from "./bench.ts";
+import { Bench, type OpenedModel } from "./bench.ts";
 import { ForeignFileError, readModelFile } from "./model_file.ts";
 import { openingRequest } from "./opening.ts";
-import { type DrawnToken, type WriteRequest, writeWords } from "./write.ts";
+import { type DrawnToken, type WriteRequest, warmUp, writeWords } from "./write.ts";
 
 const bytes = new Uint8Array(readFileSync(new URL("../assets/model.safetensors", import.meta.url)));
 let bench: Bench;
@@ -36,7 +36,7 @@ describe("readModelFile()", () => {
     const foreign: [Uint8Array, RegExp][] = [
       [new TextEncoder().encode("not a file of tensors at all"), /Expected a safetensors file but found/],
       [writeSafetensors(tensors, { metadata: {} }), /a safetensors file of another program/],
-      [writeSafetensors(new Map(), { metadata: { format: "cursive-sae" } }), /but found cursive-sae/],
+      [writeSafetensors(new Map(), { metadata: { format: "cursive-sae" } }), /but found an autoencoder, which has a button of its own/],
       [writeSafetensors(tensors, { metadata: { ...metadata, step: "9" } }), /it is damaged/],
       [writeSafetensors(tensors, { metadata: { format: "cursive-model", config: "{" } }), /a model's configuration/],
     ];
@@ -69,6 +69,42 @@ describe("readModelFile()", () => {
     whole.set("optimizer.exp_avg", { shape: [1], dtype: "f32", data: Float32Array.of(1) });
     const file = await readModelFile(writeSafetensors(whole, { metadata: { ...about, format: "cursive-run" } }), "last");
     expect([file.name, [...file.state.keys()].sort()]).toEqual(["last", [...tensors.keys()].sort()]);
+  });
+});
+
+describe("Bench", () => {
+  const sae = new Uint8Array(readFileSync(new URL("../assets/sae.safetensors", import.meta.url)));
+
+  it("keeps model and autoencoder where another model turns out not to work", async () => {
+    await bench.loadSae({ name: "sae", bytes: sae });
+    const { model, modelFacts, saeFacts } = bench;
+    const { tensors, metadata } = readSafetensors(bytes);
+    const { sha256: _, ...about } = metadata;
+    const other = { name: "other", bytes: writeSafetensors(tensors, { metadata: { ...about, name: "other" } }) };
+    const tryOut = async (opened: OpenedModel): Promise<void> => {
+      expect(opened.modelFacts.name).toBe("other");
+      await warmUp(opened);
+      throw new Error("out of memory");
+    };
+    await expect(bench.loadModel(other, { tryOut })).rejects.toThrow("out of memory");
+    expect([bench.model, bench.modelFacts, bench.saeFacts]).toEqual([model, modelFacts, saeFacts]);
+    await bench.loadModel(other);
+    expect([bench.modelFacts.name, bench.saeFacts]).toEqual(["other", undefined]);
+    await bench.loadModel({ name: "model", bytes });
+  });
+
+  it("tells files apart that say the same of themselves, and knows a file again", async () => {
+    const { tensors, metadata } = readSafetensors(bytes);
+    const { sha256: _, ...about } = metadata;
+    const [name, first] = [...tensors][0]!;
+    const changed = new Map([...tensors, [name, { ...first, data: Float32Array.from(first.data, (value) => value + 1) }]]);
+    const one = await readModelFile(writeSafetensors(tensors, { metadata: about }), "best");
+    const other = await readModelFile(writeSafetensors(changed, { metadata: about }), "best");
+    expect([other.name, other.step]).toEqual([one.name, one.step]);
+    expect(other.id).not.toBe(one.id);
+    expect((await readModelFile(writeSafetensors(tensors, { metadata: about }), "last")).id).toBe(one.id);
+    const { id } = await bench.loadSae({ name: "sae", bytes: sae });
+    expect((await bench.loadSae({ name: "again", bytes: sae })).id).toBe(id);
   });
 });
 

@@ -40,11 +40,14 @@ export class BenchClient {
   readonly #adapter: Signal<AdapterFacts | undefined> = signal(undefined);
   readonly #model: Signal<ModelFacts | undefined> = signal(undefined);
   readonly #sae: Signal<SaeFacts | undefined> = signal(undefined);
+  readonly #isOwnSae: Signal<boolean> = signal(false);
   readonly #makeWorker: () => Worker;
   readonly #assets: string;
   #worker: Worker | undefined;
   #engine: Remote<Engine> | undefined;
-  #ownModel: NamedBytes | undefined;
+  /** Files that were opened in place of the app's own: they are opened again when the engine starts again. */
+  #openedModel: NamedBytes | undefined;
+  #openedSae: NamedBytes | undefined;
   #nextId = 1;
   #pending = new Set<(failure: Error) => void>();
 
@@ -71,6 +74,11 @@ export class BenchClient {
     return this.#sae;
   }
 
+  /** Whether the autoencoder is the app's own, of which it has pages. */
+  get isOwnSae(): ReadonlySignal<boolean> {
+    return this.#isOwnSae;
+  }
+
   /** Starts the engine, or starts it again after it failed. Ends when it is ready or has failed; {@link status} says which. */
   async start(): Promise<void> {
     this.#stop(new Error("The engine was started again"));
@@ -91,7 +99,8 @@ export class BenchClient {
       worker.onerror = (event) => reject(new Error(event.message || "The engine's script could not be loaded"));
     });
     try {
-      const facts = await Promise.race([engine.open({ assets: this.#assets, model: this.#ownModel }, proxy(onEvent)), broken]);
+      const request = { assets: this.#assets, model: this.#openedModel, sae: this.#openedSae };
+      const facts = await Promise.race([engine.open(request, proxy(onEvent)), broken]);
       if (this.#worker !== worker) return;
       batch(() => {
         this.#take(facts);
@@ -108,28 +117,34 @@ export class BenchClient {
   async openModel(file: File): Promise<void> {
     const named: NamedBytes = { name: file.name.replace(/\.safetensors$/, ""), bytes: new Uint8Array(await file.arrayBuffer()) };
     this.#take(await this.#ready().loadModel(named));
-    this.#ownModel = named;
+    this.#openedModel = named;
+    this.#openedSae = undefined; // it was of the model before
   }
 
   /** Puts the autoencoder of a file in place, for all pages. @throws SaeFormatError or ForeignFileError for other files, and other models'. */
   async openSae(file: File): Promise<void> {
     const named: NamedBytes = { name: file.name.replace(/\.safetensors$/, ""), bytes: new Uint8Array(await file.arrayBuffer()) };
     this.#take(await this.#ready().loadSae(named));
+    this.#openedSae = named;
   }
 
   /** The file of the model that is in place, for whoever works on it elsewhere. @throws TypeError where it cannot be had. */
   async modelFile(): Promise<NamedBytes> {
-    if (this.#ownModel) return this.#ownModel;
+    if (this.#openedModel) return this.#openedModel;
     const response = await fetch(new URL("model.safetensors", this.#assets));
     if (!response.ok) throw new TypeError(`Expected the app's model but found ${response.status} ${response.statusText}`);
     return { name: "model", bytes: new Uint8Array(await response.arrayBuffer()) };
   }
 
-  /** Has the worker run a call of the table `engine/calls.ts`. Calls run one after another, in the order in which they are asked for. */
+  /**
+   * Has the worker run a call of the table `engine/calls.ts`. Calls run one after another, in the order in which they are asked for. Rejects
+   * while the engine is not ready.
+   */
   ask<N extends CallName>(name: N, request: RequestOf<N>, options: AskOptions<ProgressOf<N>> = {}): Promise<AnswerOf<N>> {
     const { onProgress, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const engine = this.#ready();
+    const engine = this.#engine;
+    if (!engine || this.#status.peek().kind !== "ready") return Promise.reject(notReady());
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       let isOver = false;
@@ -169,11 +184,12 @@ export class BenchClient {
     } else this.#fail({ kind: "lost", detail: event.message });
   }
 
-  #take({ adapter, model, sae }: BenchFacts): void {
+  #take({ adapter, model, sae, isOwnSae }: BenchFacts): void {
     batch(() => {
       this.#adapter.value = adapter;
       this.#model.value = model;
       this.#sae.value = sae;
+      this.#isOwnSae.value = isOwnSae;
     });
   }
 
@@ -191,7 +207,11 @@ export class BenchClient {
   }
 
   #ready(): Remote<Engine> {
-    if (!this.#engine || this.#status.peek().kind !== "ready") throw new Error("Expected the engine to be ready but found it otherwise");
+    if (!this.#engine || this.#status.peek().kind !== "ready") throw notReady();
     return this.#engine;
   }
+}
+
+function notReady(): Error {
+  return new Error("Expected the engine to be ready but found it otherwise");
 }

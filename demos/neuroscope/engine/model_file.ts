@@ -1,5 +1,6 @@
 import { StrokeTokenizer, type StrokeTokenizerConfig, Transformer, type TransformerConfig } from "@cursive/cursive-model";
 import { type HostTensor, readSafetensors, writeSafetensors } from "@cursive/tensor";
+import { digestOf } from "./digest.ts";
 
 /** A file that is not what was asked for. The message says what was found instead. */
 export class ForeignFileError extends Error {
@@ -8,6 +9,8 @@ export class ForeignFileError extends Error {
 
 /** What a model's file says of it besides its weights. */
 export interface ModelFacts {
+  /** Equal files have equal ones, others have others: names say less, as two runs have a `best` each. */
+  readonly id: string;
   /** What it is called: of the run that trained it. */
   readonly name: string;
   readonly config: TransformerConfig;
@@ -38,10 +41,7 @@ const kinds: Readonly<Record<string, string>> = { "cursive-model": "", "cursive-
 export async function readModelFile(bytes: Uint8Array, name: string): Promise<ModelFile> {
   const { tensors, metadata } = refusing("a safetensors file", () => readSafetensors(bytes));
   const prefix = kinds[metadata.format ?? ""];
-  if (prefix === undefined)
-    throw new ForeignFileError(
-      `Expected a model of \`pnpm cli train\` but found ${metadata.format ?? "a safetensors file of another program"}`,
-    );
+  if (prefix === undefined) throw new ForeignFileError(`Expected a model of \`pnpm cli train\` but found ${described(metadata.format)}`);
   await checkSeal(tensors, metadata);
   const { config, tokenizer } = refusing("a model's configuration", () => ({
     config: JSON.parse(metadata.config ?? "") as TransformerConfig,
@@ -51,6 +51,7 @@ export async function readModelFile(bytes: Uint8Array, name: string): Promise<Mo
   for (const [key, { data }] of state)
     if (!(data as Float32Array).every(Number.isFinite)) throw new ForeignFileError(`Expected finite numbers in ${key} but found others`);
   return {
+    id: await digestOf(bytes),
     name: metadata.name ?? name,
     config,
     tokenizer: tokenizer.toJSON(),
@@ -76,10 +77,14 @@ export function openModelFile({ config, state }: ModelFile): Transformer {
 async function checkSeal(tensors: ReadonlyMap<string, HostTensor>, { sha256, ...metadata }: Record<string, string>): Promise<void> {
   if (sha256 === undefined) return;
   // Equal tensors and metadata give equal bytes, so the file can be made again without the checksum.
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", writeSafetensors(tensors, { metadata })));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (found !== sha256)
+  if ((await digestOf(writeSafetensors(tensors, { metadata }))) !== sha256)
     throw new ForeignFileError("Expected the content that the file's checksum promises but found other bytes: it is damaged");
+}
+
+function described(format: string | undefined): string {
+  if (format === "cursive-sae") return "an autoencoder, which has a button of its own";
+  if (format === "cursive-sae-run") return "an autoencoder's run, which is opened on the Train page";
+  return format ?? "a safetensors file of another program";
 }
 
 function refusing<T>(what: string, read: () => T): T {

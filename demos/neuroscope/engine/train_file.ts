@@ -1,4 +1,5 @@
 import { type HostTensor, readSafetensors, writeSafetensors } from "@cursive/tensor";
+import { digestOf } from "./digest.ts";
 import { ForeignFileError } from "./model_file.ts";
 import type { TrainConfig } from "./train_config.ts";
 import { TrainHistory } from "./train_history.ts";
@@ -91,11 +92,6 @@ async function checkSeal(tensors: ReadonlyMap<string, HostTensor>, { sha256, ...
     throw new ForeignFileError("Expected the content that the file's checksum promises but found other bytes: it is damaged");
 }
 
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 function opened(bytes: Uint8Array): { tensors: ReadonlyMap<string, HostTensor>; metadata: Record<string, string> } {
   try {
     return readSafetensors(bytes);
@@ -105,9 +101,9 @@ function opened(bytes: Uint8Array): { tensors: ReadonlyMap<string, HostTensor>; 
 }
 
 function described(format: string | undefined): string {
-  if (format === FORMATS.model) return "a checkpoint of the command line: it can be opened as a model, and gone on with there";
-  if (format === "cursive-model") return "a trained model: it can be opened on the other pages";
-  if (format === "cursive-sae") return "a trained autoencoder: it can be opened on the other pages";
+  if (format === FORMATS.model) return "a checkpoint of the command line: it is opened from the menu at the top, and gone on with there";
+  if (format === "cursive-model") return "a trained model: it is opened from the menu at the top";
+  if (format === "cursive-sae") return "a trained autoencoder: it is opened from the menu at the top";
   return format ?? "a safetensors file of another program";
 }
 

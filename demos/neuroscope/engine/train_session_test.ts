@@ -99,7 +99,7 @@ describe("a model's session", () => {
     const damaged = saved.slice();
     damaged[damaged.length - 3]! ^= 1;
     await expect(reopened(damaged)).rejects.toThrow("it is damaged");
-    await expect(reopened(await session.exportWeights())).rejects.toThrow("found a trained model: it can be opened on the other pages");
+    await expect(reopened(await session.exportWeights())).rejects.toThrow("found a trained model: it is opened from the menu at the top");
     await expect(reopened(new Uint8Array(20))).rejects.toThrow("Expected a safetensors file but found");
   });
 });

@@ -12,6 +12,8 @@ export interface BenchFacts {
   readonly adapter: AdapterFacts;
   readonly model: ModelFacts;
   readonly sae: SaeFacts | undefined;
+  /** Whether the autoencoder is the app's own, of which it has pages. */
+  readonly isOwnSae: boolean;
 }
 
 /** What the worker tells of itself. */
@@ -26,6 +28,8 @@ export interface OpenRequest {
   readonly assets: string;
   /** A model in place of the app's own. */
   readonly model?: NamedBytes;
+  /** An autoencoder of the model's, in place of the app's own. */
+  readonly sae?: NamedBytes;
 }
 
 /** A call of the table. */
@@ -53,15 +57,17 @@ export interface Engine {
 type AnyCall = (bench: Bench, request: unknown, context: CallContext<unknown>) => Promise<unknown>;
 
 let bench: Bench | undefined;
+/** The {@link SaeFacts.id} of the app's own autoencoder, where it was loaded. */
+let ownSae: string | undefined;
 let queue: Promise<unknown> = Promise.resolve();
 const controllers = new Map<number, AbortController>();
 
 const engine: Engine = {
-  async open({ assets, model }, onEvent) {
+  async open({ assets, model, sae }, onEvent) {
     const stages = new Stages((list) => onEvent({ kind: "stages", stages: list }));
     const base = new URL(assets);
     const modelBytes = model ? Promise.resolve(model.bytes) : stages.load("model", new URL("model.safetensors", base));
-    const saeBytes = model ? Promise.resolve(undefined) : stages.load("sae", new URL("sae.safetensors", base));
+    const saeBytes = sae || model ? Promise.resolve(sae?.bytes) : stages.load("sae", new URL("sae.safetensors", base));
     // Asked for at once, awaited one after another: what fails meanwhile is heard where it is awaited.
     modelBytes.catch(() => {});
     saeBytes.catch(() => {});
@@ -75,9 +81,10 @@ const engine: Engine = {
     if (!bytes) throw new TypeError(`Expected the app's model at ${base.pathname}model.safetensors but found no such file`);
     await opened.loadModel({ name: model?.name ?? "model", bytes });
     stages.set("model", { state: "done", bytes: bytes.length, total: bytes.length });
-    const sae = await saeBytes;
-    if (sae) opened.loadSae({ name: "sae", bytes: sae });
-    stages.set("sae", sae ? { state: "done", bytes: sae.length, total: sae.length } : { state: "missing" });
+    const found = await saeBytes;
+    if (found) await opened.loadSae({ name: sae?.name ?? "sae", bytes: found });
+    if (!sae) ownSae = opened.saeFacts?.id;
+    stages.set("sae", found ? { state: "done", bytes: found.length, total: found.length } : { state: "missing" });
     await stages.run("kernels", () => warmUp(opened));
     bench = opened;
     return factsOf(opened);
@@ -86,8 +93,7 @@ const engine: Engine = {
   loadModel(file) {
     return inTurn(async () => {
       const present = opened();
-      await present.loadModel(file);
-      await warmUp(present);
+      await present.loadModel(file, { tryOut: warmUp });
       return factsOf(present);
     });
   },
@@ -95,7 +101,7 @@ const engine: Engine = {
   loadSae(file) {
     return inTurn(async () => {
       const present = opened();
-      present.loadSae(file);
+      await present.loadSae(file);
       return factsOf(present);
     });
   },
@@ -130,7 +136,7 @@ function opened(): Bench {
 }
 
 function factsOf({ adapterFacts, modelFacts, saeFacts }: Bench): BenchFacts {
-  return { adapter: adapterFacts, model: modelFacts, sae: saeFacts };
+  return { adapter: adapterFacts, model: modelFacts, sae: saeFacts, isOwnSae: saeFacts !== undefined && saeFacts.id === ownSae };
 }
 
 /** Keeps the list of stages and sends it with every change. */

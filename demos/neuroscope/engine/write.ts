@@ -1,6 +1,6 @@
 import { generate } from "@cursive/cursive-model";
 import { createRng } from "@cursive/tensor";
-import type { Bench } from "./bench.ts";
+import type { Bench, OpenedModel } from "./bench.ts";
 import type { CallContext } from "./call.ts";
 
 /** What is to be written, and how. */
@@ -95,7 +95,7 @@ export async function writeWords(bench: Bench, request: WriteRequest, context: C
 }
 
 /** Has the GPU compile what writing takes, by a few tokens that nobody sees. */
-export async function warmUp({ model, tokenizer, modelFacts }: Bench): Promise<void> {
+export async function warmUp({ model, tokenizer, modelFacts }: OpenedModel): Promise<void> {
   const text = [...modelFacts.characters][0] ?? "";
   await generate(model, { tokenizer, texts: [text], maxTokens: tokenizer.encodeStrokes([[0, 0, 1]]).length + 2 });
 }

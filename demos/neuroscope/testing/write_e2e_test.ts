@@ -91,6 +91,26 @@ describe("the Write page in Chromium", () => {
     await page.context().close();
   });
 
+  it("writes again what was stopped, and an empty text as nothing", async (context) => {
+    if (!app) return context.skip();
+    const { page, complaints } = await app.open("#/write?text=pen", { reducedMotion: "reduce" });
+    await ready(page);
+    await written(page, "pen");
+    await page.getByLabel("Text to write").fill("letters minute quartz");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("button", { name: "Write", exact: true }).waitFor();
+    expect(await page.locator(".rewrite").count()).toBe(0);
+    await page.getByRole("button", { name: "Write", exact: true }).click();
+    await written(page, "letters minute quartz");
+    await page.getByLabel("Text to write").fill("");
+    await page.keyboard.press("Enter");
+    await page.getByRole("img", { name: "Nothing is written." }).waitFor();
+    expect(await page.getByLabel("Text to write").inputValue()).toBe("");
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("scrubs by keyboard, and tells what the model expected at each movement", async (context) => {
     if (!app) return context.skip();
     const { page, complaints } = await app.open("#/write?text=pen ink", { reducedMotion: "reduce" });

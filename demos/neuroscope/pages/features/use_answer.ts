@@ -23,7 +23,8 @@ export function useAnswer<N extends CallName>(name: N, request: RequestOf<N> | u
   const asked: Signal<Asked<N>> = useSignal<Asked<N>>({
     ...{ answer: undefined, request: undefined, progress: undefined, isBusy: false, error: undefined },
   });
-  const key = request === undefined ? "" : JSON.stringify(request);
+  // Another model's answer, or another autoencoder's, is none to the same request.
+  const key = request === undefined ? "" : JSON.stringify([bench.model.value?.id, bench.sae.value?.id, request]);
   useEffect(() => {
     if (!isReady || request === undefined) {
       if (request === undefined)

@@ -6,7 +6,8 @@ import { announce, showToast } from "../../app/announce.ts";
 import { useBench } from "../../app/bench_context.ts";
 import { useShortcuts } from "../../app/keys.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
-import { currentLink, type ParamValue, route, setParams } from "../../app/route.ts";
+import { currentLink, type ParamValue, route, setParams, useParams } from "../../app/route.ts";
+import { firstSettings } from "../../engine/opening.ts";
 import { fittingScale, layOut, paperHeight, placeInk } from "../../ink/layout.ts";
 import { movementSeconds, penMovements } from "../../ink/polyline.ts";
 import { useWidth } from "../../ink/use_width.ts";
@@ -35,7 +36,8 @@ export function WritePage(): VNode {
   const bench = useBench();
   const session = useMemo(() => sessionOf(bench), [bench]);
   const pen = useMemo(() => new Pen(), []);
-  const params = route.value.params;
+  // Scrubbing moves the place of the pen in the link, and is to move nothing else.
+  const params = useParams({ without: ["at", "ends"] });
   const settings = useMemo(() => settingsOf(params), [params]);
   const draft = useSignal(settings.text);
   const model = bench.model.value;
@@ -76,16 +78,9 @@ export function WritePage(): VNode {
   const planned = useMemo(() => model && planText(settings.text, model), [settings.text, model]);
   const shownPlan = useMemo(() => model && planText(draft.value, model), [draft.value, model]);
   const again = againText(settings.again);
-  const wish = JSON.stringify([
-    planned?.words,
-    settings.seed,
-    settings.temperature,
-    settings.topK,
-    settings.withoutText,
-    again,
-    model?.name,
-    model?.step,
-  ]);
+  const wish = JSON.stringify([planned?.words, settings.seed, settings.temperature, settings.topK, settings.withoutText, again, model?.id]);
+  /** How often the same was asked for again: after a stop, or a failure. */
+  const attempts = useSignal(0);
   const tell = (error: unknown): void => {
     if (bench.status.peek().kind === "ready") showToast(`Writing failed. ${(error as Error).message}`);
   };
@@ -93,7 +88,7 @@ export function WritePage(): VNode {
     draft.value = settings.text;
   }, [settings.text]);
   useEffect(() => {
-    if (!params.has("text")) void loadOpening(session).then((isShown) => isShown && playFrom(0));
+    if (settings.text === firstSettings.text) void loadOpening(session).then((isShown) => isShown && playFrom(0));
   }, [session]);
   useEffect(() => {
     if (!isReady || !planned) return;
@@ -102,13 +97,13 @@ export function WritePage(): VNode {
       if (firstChanged < list.length) playFrom(wordStarts(list)[firstChanged]!);
       else if (pen.position.peek() === 0) playFrom(0); // back from another page
     };
-    session.write(planned.words, settings, onChange).then(() => {
+    session.write(planned.words, settings, onChange).then((isWritten) => {
       const list = session.words.peek();
-      announce(`Written: ${list.map(({ text }) => text).join(" ")}`);
+      if (isWritten && list.length > 0) announce(`Written: ${list.map(({ text }) => text).join(" ")}`);
     }, tell);
-  }, [isReady, wish]);
+  }, [isReady, wish, attempts.value]);
   // Where the pen stood is in the link too; it is put there once the words are written.
-  const linked = useRef({ at: params.get("at"), hasEnds: params.get("ends") === "1" });
+  const linked = useRef(linkedPlace());
   const isComplete = words.length > 0 && !isRecorded && !isWriting && words.every(({ isDone }) => isDone);
   useEffect(() => {
     const { at, hasEnds } = linked.current;
@@ -127,13 +122,18 @@ export function WritePage(): VNode {
     if (draft.value !== settings.text) change({ text: draft.value, again: undefined }, { replace: false });
     else {
       change({ at: undefined, ends: undefined });
-      playFrom(0);
+      if (isComplete || isWriting) playFrom(0);
+      else attempts.value++;
     }
   };
   const rewrite = (word: number): void => {
     const next = new Map(settings.again);
     next.set(word, (next.get(word) ?? 0) + 1);
     change({ again: againText(next) });
+  };
+  const stop = (): void => {
+    if (session.isWriting.peek()) announce("Stopped");
+    session.stop();
   };
   const dice = (): void => change({ seed: Math.floor(Math.random() * 100_000), again: undefined });
   const scrub = (movement: number): void => {
@@ -191,7 +191,7 @@ export function WritePage(): VNode {
       key: "escape",
       does: "Stop, and take other ends away",
       run: () => {
-        session.stop();
+        stop();
         clearEnds();
       },
     },
@@ -211,7 +211,7 @@ export function WritePage(): VNode {
       >
         <TextBox text={draft.value} plan={shownPlan} onInput={(text) => (draft.value = text)} onWrite={write} />
         {isWriting && !isRecorded ? (
-          <button type="button" class="primary" onClick={() => session.stop()}>
+          <button type="button" class="primary" onClick={stop}>
             Stop
           </button>
         ) : (
@@ -266,4 +266,10 @@ export function WritePage(): VNode {
       </div>
     </div>
   );
+}
+
+/** Where the link says that the pen stood. */
+function linkedPlace(): { at: string | null; hasEnds: boolean } {
+  const { params } = route.peek();
+  return { at: params.get("at"), hasEnds: params.get("ends") === "1" };
 }

@@ -94,10 +94,13 @@ export class WriteSession {
   }
 
   /**
-   * Writes words; those that are there already stay. @returns The place of the first word that is another one now; as many as there are words
-   * where none is. @throws What the engine throws, but for being asked to stop.
+   * Writes words; those that are there already stay, and those that were stopped half-way begin anew. `onChange` is told the place of the first
+   * word that is another one now; as many as there are words where none is.
+   *
+   * @returns Whether all of them are written: false where it was asked to stop, or to write something else.
+   * @throws What the engine throws.
    */
-  async write(planned: readonly PlannedWord[], settings: WriteSettings, onChange: (firstChanged: number) => void): Promise<void> {
+  async write(planned: readonly PlannedWord[], settings: WriteSettings, onChange: (firstChanged: number) => void): Promise<boolean> {
     this.stop();
     const job = new AbortController();
     this.#job = job;
@@ -106,7 +109,7 @@ export class WriteSession {
       const times = settings.again.get(i) ?? 0;
       const request = { text, seed: times > 0 ? seedAgain(settings.seed, times) : settings.seed, copy };
       const { temperature, topK, withoutText } = settings;
-      return { request, isJoined, key: JSON.stringify([model.name, model.step, request, temperature, topK, withoutText]) };
+      return { request, isJoined, key: JSON.stringify([model.id, request, temperature, topK, withoutText]) };
     });
     const before = this.#words.peek();
     const wasRecorded = this.#isRecorded.peek();
@@ -123,7 +126,7 @@ export class WriteSession {
     };
     this.clearFutures();
     if (!isQuiet) {
-      const same = words.findIndex(({ key }, i) => key !== before[i]?.key);
+      const same = words.findIndex(({ key, isDone }, i) => key !== before[i]?.key || !isDone);
       batch(() => {
         this.#isRecorded.value = false;
         this.#isWriting.value = missing.length > 0;
@@ -131,7 +134,7 @@ export class WriteSession {
       });
       onChange(same < 0 ? words.length : same);
     }
-    if (missing.length === 0) return;
+    if (missing.length === 0) return true;
 
     const tokenizer = new StrokeTokenizer(model.tokenizer);
     const growing = new GrowingInk(missing.length, tokenizer);
@@ -157,8 +160,10 @@ export class WriteSession {
         show();
       });
       if (isQuiet && words.some(({ tokens }, i) => tokens.join() !== before[i]!.tokens.join())) onChange(0);
+      return true;
     } catch (error) {
       if (!job.signal.aborted) throw error;
+      return false;
     } finally {
       flush.cancel();
       if (this.#job === job) this.#isWriting.value = false;
