@@ -1,26 +1,14 @@
 import type { VNode } from "preact";
-import { useRef } from "preact/hooks";
-import { showToast } from "./announce.ts";
 import { useBench } from "./bench_context.ts";
 import { count, shortBytes } from "./format.ts";
+import { OpenAutoencoder, OpenCheckpoint } from "./open_file.tsx";
 
-/** Which model and which autoencoder are at work, and a way to open a model of one's own. */
+/** Which model and which autoencoder are at work, and a way to open others. */
 export function ModelPicker(): VNode {
   const bench = useBench();
-  const input = useRef<HTMLInputElement>(null);
   const model = bench.model.value;
   const sae = bench.sae.value;
-  const isReady = bench.status.value.kind === "ready";
   const isFailed = bench.status.value.kind === "failed";
-  const open = async (file: File | undefined): Promise<void> => {
-    if (!file) return;
-    try {
-      await bench.openModel(file);
-      showToast(`${file.name} is open. It stays in this tab.`);
-    } catch (error) {
-      showToast(`${file.name} was not opened. ${(error as Error).message}.`);
-    }
-  };
   return (
     <details class="menu model-picker">
       <summary class="chip">
@@ -49,24 +37,13 @@ export function ModelPicker(): VNode {
           </dl>
         )}
         <p>
-          A model of your own: a checkpoint of <code>pnpm cli train</code>, such as <code>best.safetensors</code>. It is read in this tab
-          and goes nowhere.
+          A model of your own is a checkpoint of <code>pnpm cli train</code>, such as <code>best.safetensors</code>; an autoencoder of it a{" "}
+          <code>sae.safetensors</code> of <code>pnpm cli sae train</code>. Both are read in this tab and go nowhere.
         </p>
-        <button type="button" disabled={!isReady} onClick={() => input.current?.click()}>
-          Open a checkpoint…
-        </button>
-        <input
-          ref={input}
-          type="file"
-          accept=".safetensors"
-          class="visually-hidden"
-          tabIndex={-1}
-          aria-label="A checkpoint's file"
-          onChange={(event) => {
-            void open(event.currentTarget.files?.[0]);
-            event.currentTarget.value = "";
-          }}
-        />
+        <div class="actions">
+          <OpenCheckpoint />
+          <OpenAutoencoder />
+        </div>
       </div>
     </details>
   );

@@ -1,9 +1,9 @@
-import type { FeatureSource } from "@cursive/sae/dashboard";
 import {
   createFeatureView,
   createLabelStore,
   FeatureBrowser,
   type FeatureViewState,
+  featureViewParams,
   featureViewQuery,
   readFeatureViewQuery,
 } from "@cursive/sae/dashboard/view";
@@ -12,9 +12,10 @@ import type { VNode } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { useBench } from "../../app/bench_context.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
+import { OpenAutoencoder } from "../../app/open_file.tsx";
 import { goTo, linkTo, route, setParams } from "../../app/route.ts";
 import { shippedFeatures, useOverview } from "./feature_source.ts";
-import { BuildPages, usePages } from "./live_pages.tsx";
+import { BuildPages, type Pages, usePages } from "./live_pages.tsx";
 import { ScopeTab } from "./scope_tab.tsx";
 import { SteerTab } from "./steer_tab.tsx";
 
@@ -30,24 +31,19 @@ export function FeaturesPage(): VNode {
   const { model, status, sae } = bench;
   const [first = ""] = route.value.path;
   const tab = first === "scope" || first === "steer" ? first : "";
-  // The word goes along from one tab to the other.
-  const shared = Object.fromEntries(["text", "seed", "t"].map((name) => [name, route.value.params.get(name)]));
   const pages = usePages(useOverview(shippedFeatures).value);
   return (
     <div class="features">
       <h1 class="visually-hidden">Features</h1>
       <nav class="feature-tabs" aria-label="Features">
         {tabs.map(({ path, title }) => (
-          <a
-            href={linkTo("features", { path: path ? [path] : [], params: path ? shared : {} })}
-            aria-current={path === tab ? "page" : undefined}
-          >
+          <a href={linkTo("features", { path: path ? [path] : [] })} aria-current={path === tab ? "page" : undefined}>
             {title}
           </a>
         ))}
       </nav>
       {tab === "" && pages ? (
-        <Browser key={pages.overview.about.createdAt} source={pages.source} />
+        <Browser key={pages.labelsKey} {...pages} />
       ) : status.value.kind === "failed" ? null : status.value.kind === "loading" || !model.value || pages === undefined ? (
         <LoadingStages stages={status.value.kind === "loading" ? status.value.stages : []} />
       ) : !sae.value ? (
@@ -73,8 +69,8 @@ function storage(): Storage | null {
 }
 
 /** The list and the pages, which need no GPU. */
-function Browser({ source }: { readonly source: FeatureSource }): VNode {
-  const labels = useMemo(() => createLabelStore("neuroscope labels", storage()), []);
+function Browser({ source, labelsKey }: Pages): VNode {
+  const labels = useMemo(() => createLabelStore(labelsKey, storage()), [labelsKey]);
   const view = useMemo(() => createFeatureView(), []);
   useAddress(view);
   return (
@@ -87,10 +83,10 @@ function Browser({ source }: { readonly source: FeatureSource }): VNode {
   );
 }
 
-/** Keeps what is chosen in the link, and follows the link. */
+/** Keeps what is chosen in the link, and follows the link. What else the link holds, such as the text of other pages, is left alone. */
 function useAddress(view: FeatureViewState): void {
   const { path, params } = route.value;
-  const query = params.toString();
+  const query = viewPart(params).toString();
   const [first] = path;
   useEffect(() => {
     const index = first !== undefined && /^\d+$/.test(first) ? Number(first) : null;
@@ -104,21 +100,27 @@ function useAddress(view: FeatureViewState): void {
     if (page !== "features") return;
     const shown = /^\d+$/.test(at[0] ?? "") ? Number(at[0]) : null;
     if (index !== shown) goTo("features", { path: index === null ? [] : [index], params: Object.fromEntries(wanted) });
-    else if (wanted.toString() !== now.toString()) {
-      const gone = Object.fromEntries([...now.keys()].filter((name) => !wanted.has(name)).map((name) => [name, null]));
+    else if (wanted.toString() !== viewPart(now).toString()) {
+      const gone = Object.fromEntries([...viewPart(now).keys()].filter((name) => !wanted.has(name)).map((name) => [name, null]));
       setParams({ ...gone, ...Object.fromEntries(wanted) });
     }
   });
+}
+
+/** What of a link is the list's. */
+function viewPart(params: URLSearchParams): URLSearchParams {
+  return new URLSearchParams([...params].filter(([name]) => featureViewParams.includes(name)));
 }
 
 function NoAutoencoder(): VNode {
   return (
     <div class="card">
       <h2>This model has no autoencoder yet</h2>
-      <p>Train one on the Train page, or with the command line, and open its file there:</p>
       <p>
-        <code>pnpm cli sae train</code>
+        Train one on the <a href={linkTo("train", { params: { kind: "sae" } })}>Train page</a>, or open the <code>sae.safetensors</code>{" "}
+        that <code>pnpm cli sae train</code> made of this model.
       </p>
+      <OpenAutoencoder />
     </div>
   );
 }
