@@ -32,7 +32,7 @@ interface Sum {
 const isSum = ({ kernel: { shader, entry } }: Command): boolean => shader === "sum_slices" && entry === "main";
 
 function mergeInto(total: Storage, { recording, device }: { recording: Recording; device: Device }): void {
-  const sums = mergeable(total, recording.commands);
+  const sums = mergeable(total, { commands: recording.commands, most: Math.min(MOST_BYTES, device.limits.maxStorageBufferBindingSize) });
   if (sums.length < 2) return;
   const shares = new Storage(sharesBytes(sums), { label: "shares of sums" });
   const lines: number[] = [];
@@ -62,7 +62,7 @@ function mergeInto(total: Storage, { recording, device }: { recording: Recording
 }
 
 /** The sums into a storage of which none is wanted before the last of them is added up, and whose shares are nobody else's. */
-function mergeable(total: Storage, commands: readonly Command[]): Sum[] {
+function mergeable(total: Storage, { commands, most }: { commands: readonly Command[]; most: number }): Sum[] {
   const users = new Map<Storage, Command[]>();
   for (const command of commands)
     for (const storage of new Set(command.ranges.map((r) => r.storage))) users.set(storage, [...(users.get(storage) ?? []), command]);
@@ -77,7 +77,7 @@ function mergeable(total: Storage, commands: readonly Command[]): Sum[] {
     const [writer, reader, ...others] = users.get(storage)!;
     const isTheirs = !isLasting(storage) && reader === command && others.length === 0 && onlyWrites(writer!, storage);
     bytes += isTheirs ? aligned(storage.bytes) : 0;
-    if (bytes > MOST_BYTES) break;
+    if (bytes > most) break;
     if (isTheirs) found.push({ command, writer: writer! });
   }
   return found;
