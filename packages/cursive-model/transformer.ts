@@ -259,14 +259,19 @@ class Body extends Module<[tokens: Tensor, context: Tensor, options: BodyOptions
   }
 
   override forward(tokens: Tensor, context: Tensor, options: BodyOptions): Tensor {
-    const embedded = this.wce.call(context).add(this.wcpe.call(context.shape[1]!)); // (B, S, C)
+    const embedded = embed(this.wce, context, () => this.wcpe.call(context.shape[1]!)); // (B, S, C)
     const c = options.ablateCrossAttention ? embedded.mul(0) : embedded;
     const { places, caches } = options.continuation ?? {};
-    const embed = this.wte.call(tokens);
-    let x = embed.add(places ? embedding(places, this.wpe.weight) : this.wpe.call(tokens.shape[1]!)); // (B, T, C)
+    const positions = (): Tensor => (places ? embedding(places, this.wpe.weight) : this.wpe.call(tokens.shape[1]!));
+    let x = embed(this.wte, tokens, positions); // (B, T, C)
     for (const [i, block] of [...this.h].slice(0, options.stopAtLayer).entries()) x = block.call(x, c, caches?.[i]);
     return options.stopAtLayer === undefined ? this.ln_f.call(x) : x;
   }
+}
+
+/** Ids `[B, T]` as vectors, each with its position's added, `[B, T, C]`: one kernel, unless a hook must see the vectors alone. */
+function embed(table: Embedding, ids: Tensor, positions: () => Tensor): Tensor {
+  return table.isHooked ? table.call(ids).add(positions()) : embedding(ids, table.weight, { plus: positions() });
 }
 
 /** One vector a place: the first T rows of its table, which is a view where looking them up one by one would copy. */

@@ -292,9 +292,9 @@ describe("hooks that only stand there", () => {
       return dispatches;
     };
     const plain = await cost();
-    for (const site of ["hook_embed*", "*hook_resid_*", "*hook_?", "*normalized", "*.hook_*_in", "transformer.h.*.c_attn*", "lm_head"])
+    for (const site of ["hook_pos_embed*", "*hook_resid_*", "*hook_?", "*normalized", "*.hook_*_in", "transformer.h.*.c_attn*", "lm_head"])
       expect([site, await cost(site)]).toEqual([site, plain]);
-    for (const site of ["*pattern", "*attn_scores", "*scale", "*result", "*hook_pre", "*hook_mlp_out"])
+    for (const site of ["hook_embed*", "*pattern", "*attn_scores", "*scale", "*result", "*hook_pre", "*hook_mlp_out"])
       expect(await cost(site), site).toBeGreaterThan(plain);
     expect(await cost()).toBe(plain);
   });

@@ -103,7 +103,10 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
     return { flops: 2 * places * headSize(launch), bytes: 4 * places * (2 * headSize(launch) + 1) };
   },
   "copy.strided4": upTo((launch) => 4 * launch.get("size")),
-  "embedding.pick": (launch) => ({ bytes: launch.bytesOf("index") + 2 * (launch.bytesOf("out4") + launch.bytesOf("out1")) }),
+  "embedding.pick": (launch) => {
+    const moved = launch.bytesOf("out4") + launch.bytesOf("out1");
+    return { bytes: launch.bytesOf("index") + (launch.define("PLUS") ? 3 : 2) * moved };
+  },
   "gather.sum_by_scan": () => ({}), // its scan depends on two sizes, and it is there for odd cases
   "relu_autoencoder.encode": (launch) => {
     const [rows, width, features] = [launch.get("rows"), launch.get("width"), launch.get("features")];

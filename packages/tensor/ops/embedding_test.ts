@@ -276,4 +276,60 @@ describe("The properties notice a broken kernel", () => {
     await agreesWithTheOracle(large);
     await withMutation(shader, [find, replace], () => expect(agreesWithTheOracle(large)).rejects.toThrow());
   });
+
+  it("adds positions to rows in one kernel, to the bits of an addition, and hands the gradient to both", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          batch: fc.integer({ min: 1, max: 3 }),
+          length: fc.integer({ min: 1, max: 9 }),
+          columns: fc.constantFrom(1, 3, 4, 8, 20),
+          fit: fc.constantFrom("rows", "one row", "everything", "a column", "a view"),
+          seed: seed(),
+        }),
+        async ({ batch, length, columns, fit, seed }) => {
+          const shapes = {
+            rows: [1, length, columns],
+            "one row": [columns],
+            everything: [batch, length, columns],
+            "a column": [length, 1],
+          };
+          const values = seededValues(seed, fit === "a view" ? [length + 3, columns] : shapes[fit]);
+          const leaves = [upload(seededValues(seed + 1, [7, columns]), "f32", true), upload(values, "f32", true)] as const;
+          const indices = upload(seededIndices(seed + 2, [batch, length], 7), "i32");
+          const positions = (leaf: Tensor): Tensor => (fit === "a view" ? leaf.slice([[2, length + 2]]).unsqueeze(0) : leaf);
+          const cotangent = upload(seededValues(seed + 3, [batch, length, columns]));
+          const both = async (sum: (weight: Tensor, plus: Tensor) => Tensor): Promise<unknown> => {
+            for (const leaf of leaves) leaf.grad = null;
+            const y = sum(leaves[0], positions(leaves[1]));
+            y.backward({ gradient: cotangent });
+            return Promise.all([y, ...leaves.map((leaf) => leaf.grad!)].map((t) => t.data()));
+          };
+          const one = await both((weight, plus) => embedding(indices, weight, { plus }));
+          expect(one).toEqual(await both((weight, plus) => embedding(indices, weight).add(plus)));
+        },
+      ),
+      runs(40),
+    ));
+
+  it("takes one launch for positions, and refuses what does not fit", () => {
+    const [indices, weight] = [upload(nd([2, 3], [0, 1, 2, 3, 4, 5]), "i32"), upload(seededValues(1, [7, 8]))];
+    const before = device.stats().dispatches;
+    embedding(indices, weight, { plus: upload(seededValues(2, [3, 8])) });
+    expect(device.stats().dispatches - before).toBe(1);
+    const misfit = upload(seededValues(2, [2, 2, 3, 8]));
+    expect(() => embedding(indices, weight, { plus: misfit })).toThrow("expected plus to fit [2, 3, 8] but found [2, 2, 3, 8]");
+  });
+
+  it("is caught with the position of another row", async () => {
+    const [indices, weight, plus] = [
+      upload(nd([2, 3], [0, 1, 2, 3, 4, 5]), "i32"),
+      upload(seededValues(1, [7, 8])),
+      upload(seededValues(2, [3, 8])),
+    ];
+    const expected = await embedding(indices, weight).add(plus).data();
+    await withMutation("embedding", ["row % params.period", "row / params.period"], async () => {
+      expect(await embedding(indices, weight, { plus }).data()).not.toEqual(expected);
+    });
+  });
 });

@@ -5,6 +5,7 @@ import { DTypeError, ShapeError } from "../errors.ts";
 import { format, normalizeAxis, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { dense, empty } from "./copy.ts";
+import type { Rows } from "./rows.ts";
 import { segmentSum } from "./segments.ts";
 
 /** What an index beyond the axis reads: NaN, or a value as conspicuous as the dtype has. As bits. */
@@ -16,16 +17,33 @@ export function checkIndex(op: string, index: Tensor): void {
     throw new DTypeError(`${op}: expected an index of i32 or u32 but found ${index.dtype}`);
 }
 
-/** Rows of `table` [outer, vocab, inner] picked by `index`: [outer, n, inner], as a flat run of memory with the shape `shape`. */
-function pick(table: Tensor, index: Tensor, layout: { axis: number; shape: readonly number[] }): Tensor {
-  const { axis, shape } = layout;
+/**
+ * Rows of `table` [outer, vocab, inner] picked by `index`: [outer, n, inner], as a flat run of memory with the shape `shape`. With `plus` [period,
+ * inner] its rows are added in turn; then outer is 1.
+ */
+export function pick(table: Tensor, index: Tensor, layout: { axis: number; shape: readonly number[]; plus?: Rows }): Tensor {
+  const { axis, shape, plus } = layout;
   const inner = sizeOf(table.shape.slice(axis + 1));
-  const vec = inner % 4 === 0 ? 4 : 1;
+  const vec = [inner, plus?.tensor.offset ?? 0, plus?.stride ?? 0].every((n) => n % 4 === 0) ? 4 : 1;
   const out = empty(shape, { dtype: table.dtype, device: table.device });
   const size = out.size / vec;
-  table.device.run(kernel("embedding", "pick", { VEC: vec }), {
-    bindings: { index: dense(index), [`table${vec}`]: dense(table), [`out${vec}`]: out },
-    params: { size, n: index.size, vocab: table.shape[axis]!, columns: inner / vec, missing: MISSING[table.dtype] },
+  table.device.run(kernel("embedding", "pick", { VEC: vec, PLUS: plus !== undefined }), {
+    bindings: {
+      index: dense(index),
+      [`table${vec}`]: dense(table),
+      [`out${vec}`]: out,
+      ...(plus && { [`plus${vec}`]: plus.tensor.whole }),
+    },
+    params: {
+      size,
+      n: index.size,
+      vocab: table.shape[axis]!,
+      columns: inner / vec,
+      missing: MISSING[table.dtype],
+      period: plus?.rows ?? 1,
+      plusOffset: (plus?.tensor.offset ?? 0) / vec,
+      plusRow: (plus?.stride ?? 0) / vec,
+    },
     workgroups: Math.ceil(size / 64),
   });
   return out;
