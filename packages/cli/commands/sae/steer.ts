@@ -11,7 +11,7 @@ import {
 import { type HeldLatent, steeringHook } from "@cursive/sae";
 import { nearest, openDevice } from "@cursive/tensor";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { Interrupted, UsageError } from "../../errors.ts";
+import { Interrupted, RunFailed, UsageError } from "../../errors.ts";
 import { svgToPng } from "../../ink/png.ts";
 import { writeWhole } from "../../run/files.ts";
 import { describeModel, type FoundModel } from "../../run/find_model.ts";
@@ -131,9 +131,9 @@ async function steer(given: readonly string[], flags: SteerFlags, output: Output
     const columns = columnsOf(flags, ranges);
     const written: { readonly column: Column; readonly writings: readonly Writing[] }[] = [];
     for (const [i, column] of columns.entries()) {
-      using _hooks = found.model.hooks({ fwdHooks: [[site, steeringHook(loaded.sae, { dSae, held: column.held })]] });
-      const { writings, interrupted } = await writeTexts(texts, {
-        ...{ ...settings, found, warmUp: undefined, signal },
+      const { writings, interrupted } = await writeSteered(texts, {
+        ...{ settings, found, site, signal, column },
+        hook: () => steeringHook(loaded.sae, { dSae, held: column.held }),
         onProgress: ({ finished, asked: all, tokens }) =>
           output.progress(`writing ${column.label}, ${i + 1} of ${columns.length}: ${finished}/${all} texts, ${tokens} tokens`),
       });
@@ -152,6 +152,29 @@ async function steer(given: readonly string[], flags: SteerFlags, output: Output
     output.endProgress();
     interruption.stop();
   }
+}
+
+/** Writes a column. @throws UsageError for values so large that nothing can be computed with them. */
+async function writeSteered(
+  texts: readonly FittedText[],
+  { settings, found, site, signal, column, hook, onProgress }: SteeredOptions,
+): Promise<Awaited<ReturnType<typeof writeTexts>>> {
+  try {
+    using _hooks = found.model.hooks({ fwdHooks: [[site, hook()]] });
+    return await writeTexts(texts, { ...settings, found, warmUp: undefined, signal, onProgress });
+  } catch (error) {
+    // what holding refuses, and logits that are no numbers
+    if (column.held.length === 0 || !(error instanceof RangeError || error instanceof RunFailed)) throw error;
+    throw new UsageError(`Expected values that the model can compute with but found it ${column.label}, beyond its numbers`);
+  }
+}
+
+interface SteeredOptions extends Pick<Parameters<typeof writeTexts>[1], "found" | "signal" | "onProgress"> {
+  readonly settings: WriteSettings;
+  /** TransformerLens's name. */
+  readonly site: string;
+  readonly column: Column;
+  readonly hook: () => ReturnType<typeof steeringHook>;
 }
 
 /** The untouched column, and those that are asked for. @throws UsageError for multiples of a feature that never fires. */

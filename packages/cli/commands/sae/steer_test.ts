@@ -99,6 +99,8 @@ describe("sae steer", () => {
         ["at", "--feature", "3", "--sae", at("silent.safetensors")],
         /Expected a feature that fires but 3 never does on these words: give --to/,
       ],
+      [["at", "--feature", "3", "--to", "1e39"], /Expected values that the model can compute with but found it held at 1e\+39/],
+      [["at", "--feature", "3", "--scale", "1e308"], /Expected values that the model can compute with but found it 1e\+308 × highest/],
       [["attest", "--feature", "3"], /Expected texts of at most 4 characters.*"attest" \(6\)/],
       [["at", "--feature", "3", "--scael", "2"], /unknown option '--scael' \(Did you mean --scale\?\)/],
     ];
