@@ -46,12 +46,16 @@ export class SavedRuns {
     this.#now = options.now ?? Date.now;
   }
 
-  /** All runs, those saved last first. */
+  /** All runs, those saved last first. Where a run's last line is damaged it is the one before; without any that can be read it is left out. */
   async list(): Promise<RunEntry[]> {
     const entries: RunEntry[] = [];
     for (const [id, savings] of runsIn(await this.#files.list())) {
-      const entry = await this.#entry(id, savings[0]!);
-      if (entry) entries.push(entry);
+      for (const number of savings) {
+        const entry = await this.#entry(id, number);
+        if (!entry) continue;
+        entries.push(entry);
+        break;
+      }
     }
     return entries.sort((a, b) => b.savedAt - a.savedAt);
   }
@@ -98,7 +102,11 @@ export class SavedRuns {
 
   async #entry(id: string, number: number): Promise<RunEntry | undefined> {
     const bytes = await this.#files.read(entryName(id, number));
-    return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as RunEntry);
+    try {
+      return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as RunEntry);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Lines of the list go before what they stand for. */

@@ -31,6 +31,20 @@ class BreakingFiles extends MemoryFiles {
 }
 
 describe("SavedRuns", () => {
+  it("lists a run whose last line is damaged by the one before, and all others", async () => {
+    const files = new MemoryFiles();
+    const runs = new SavedRuns(files);
+    for (const step of [1, 2]) await runs.save("a", saving(step), bytesOf(step));
+    await runs.save("b", saving(7), bytesOf(7));
+    await files.write("a.1.json", new TextEncoder().encode('{"id":"a","st'));
+    const steps = async () => Object.fromEntries((await runs.list()).map(({ id, step }) => [id, step]));
+    expect(await steps()).toEqual({ a: 1, b: 7 });
+    await files.write("a.0.json", new Uint8Array());
+    expect(await steps()).toEqual({ b: 7 });
+    await runs.save("a", saving(3), bytesOf(3));
+    expect(await steps()).toEqual({ a: 3, b: 7 });
+  });
+
   it("lists runs, those saved last first, opens them, and deletes them with all their files", async () => {
     let now = 1000;
     const files = new MemoryFiles();

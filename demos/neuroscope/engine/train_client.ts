@@ -7,7 +7,7 @@ import type { TrainEvent, TrainStatus } from "./train_host.ts";
 import type { Look } from "./train_session.ts";
 import type { TrainWorker } from "./train_worker.ts";
 
-/** The curves of the run that is open: rows that grow, and a number that changes when they do. */
+/** The curves of the run that is open: rows that grow, and a number that changes when they do. A row that has not changed is the same object. */
 export interface Curves {
   readonly rows: readonly (readonly number[])[];
   readonly version: number;
@@ -66,7 +66,7 @@ export class TrainClient {
     return state === "running" || !this.#isKept.peek() || run.savedStep !== run.step;
   }
 
-  /** Starts the worker and asks for the saved runs. */
+  /** Starts the worker and asks for the saved runs. @throws Why it cannot be started; the next question tries again. */
   async connect(): Promise<void> {
     await this.#worker();
   }
@@ -130,17 +130,27 @@ export class TrainClient {
   async #begin(): Promise<Remote<TrainWorker>> {
     const worker = this.#makeWorker();
     const remote = wrap<TrainWorker>(worker);
+    const fail = (text: string): void => {
+      worker.terminate();
+      this.#remote = undefined;
+      this.#status.value = { state: "failed", failure: { kind: "other", text } };
+    };
     const broken = new Promise<never>((_, reject) => {
       worker.onerror = (event) => {
         const text = event.message || "The script that trains could not be loaded";
-        this.#status.value = { state: "failed", failure: { kind: "other", text } };
-        this.#remote = undefined;
+        fail(text);
         reject(new Error(text));
       };
     });
-    const place = await Promise.race([remote.connect(proxy((event: TrainEvent) => this.#hear(event))), broken]);
-    this.#isKept.value = place !== "memory";
-    return remote;
+    broken.catch(() => {}); // once it is connected, the status alone says it
+    try {
+      const place = await Promise.race([remote.connect(proxy((event: TrainEvent) => this.#hear(event))), broken]);
+      this.#isKept.value = place !== "memory";
+      return remote;
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
   }
 
   #hear(event: TrainEvent): void {
@@ -148,7 +158,8 @@ export class TrainClient {
     else if (event.type === "look") this.#look.value = event.look;
     else if (event.type === "runs") this.#runs.value = event.runs;
     else {
-      this.#rows.splice(event.from, this.#rows.length, ...event.rows);
+      this.#rows.length = event.from;
+      for (const row of event.rows) this.#rows.push(row); // one by one: a long run has more than a call takes arguments
       this.#curves.value = { rows: this.#rows, version: this.#curves.peek().version + 1 };
     }
   }

@@ -19,10 +19,13 @@ export class TrainHistory {
     this.#rows.push(this.columns.map((name) => Math.fround(values[name] ?? Number.NaN)));
   }
 
-  /** Sets one number of the last step. */
-  amend(name: string, value: number): void {
+  /** Sets some numbers of the last step; those without a column, as in the curves of an older run, are left out. */
+  amend(values: Readonly<Record<string, number>>): void {
     const last = this.#rows.at(-1);
-    if (last) last[this.columns.indexOf(name)] = Math.fround(value);
+    for (const [name, value] of Object.entries(values)) {
+      const column = this.columns.indexOf(name);
+      if (last && column >= 0) last[column] = Math.fround(value);
+    }
   }
 
   /** Forgets what came after a step, which the first column counts. */

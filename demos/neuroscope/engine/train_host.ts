@@ -19,6 +19,10 @@ export interface TrainStatus {
     /** Of the latest steps; undefined before there are any. */
     readonly tokensPerSecond?: number;
     readonly tuning: Tuning;
+    /** {@link TrainSession.rate}. */
+    readonly rate: number;
+    /** {@link TrainSession.sparsityScale}. */
+    readonly sparsityScale?: number;
     readonly lines: readonly string[];
     readonly adapter: string;
     readonly columns: readonly string[];
@@ -82,6 +86,8 @@ export class TrainHost {
   #stage: string | undefined;
   #playing = false;
   #driving: Promise<void> | undefined;
+  /** What opens or leaves a run, one after another: a second start must not close the device of the first one half-way. */
+  #turn: Promise<void> = Promise.resolve();
   /** What is to be done between steps, and the steps under way. */
   #tasks: (() => Promise<void>)[] = [];
   #stretch: AbortController | undefined;
@@ -138,6 +144,7 @@ export class TrainHost {
     await this.#between(async () => {
       const session = this.#session;
       if (!session || this.#isDone()) return;
+      if (this.#failure?.kind !== "storage") this.#failure = undefined;
       await this.#advance(session, session.step + 1);
       await this.#look();
     });
@@ -145,10 +152,12 @@ export class TrainHost {
   }
 
   /** Saves the run and leaves it. */
-  async stop(): Promise<void> {
-    await this.pause();
-    this.#close();
-    this.#say("idle");
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.pause();
+      this.#close();
+      this.#say("idle");
+    });
   }
 
   /** Multiplies rate and sparsity coefficient from the next step on. */
@@ -183,32 +192,42 @@ export class TrainHost {
   }
 
   /** Deletes a saved run; one that is open is left first, unsaved. */
-  async remove(id: string): Promise<void> {
-    if (id === this.#id) {
-      this.#playing = false;
-      this.#stretch?.abort();
-      this.#saved = { step: Number.POSITIVE_INFINITY, at: 0 }; // nothing of it is to be saved any more
-      await this.#driving;
-      this.#close();
-      this.#say("idle");
-    }
-    await this.#runs.remove(id);
-    await this.list();
+  remove(id: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (id === this.#id) {
+        this.#playing = false;
+        this.#stretch?.abort();
+        this.#saved = { step: Number.POSITIVE_INFINITY, at: 0 }; // nothing of it is to be saved any more
+        await this.#driving;
+        this.#close();
+        this.#say("idle");
+      }
+      await this.#runs.remove(id);
+      await this.list();
+    });
   }
 
-  async #enter(id: string, make: () => Promise<TrainSession>, config?: TrainConfig): Promise<void> {
-    await this.pause();
-    this.#close();
-    this.#failure = undefined;
-    this.#say("opening");
-    try {
-      await this.#take(id, make);
-      await this.#save();
-      if (this.#session!.step > 0) await this.#look();
-      this.#settle();
-    } catch (error) {
-      this.#fail(error, config);
-    }
+  #enter(id: string, make: () => Promise<TrainSession>, config?: TrainConfig): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.pause();
+      this.#close();
+      this.#failure = undefined;
+      this.#say("opening");
+      try {
+        await this.#take(id, make);
+        await this.#save();
+        if (this.#session!.step > 0) await this.#look();
+        this.#settle();
+      } catch (error) {
+        this.#fail(error, config);
+      }
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const run = this.#turn.then(work);
+    this.#turn = run.catch(() => {});
+    return run;
   }
 
   /** Opens a device and what trains on it. */
@@ -330,10 +349,14 @@ export class TrainHost {
     return answer!;
   }
 
-  /** Whoever asked hears of it; a lost device is the run's matter too. */
+  /** Whoever asked hears of it, and the page says it; what ends a run is the run's matter too. */
   async #onTaskError(error: unknown, reject: (error: unknown) => void): Promise<void> {
     reject(error);
     if (error instanceof DeviceLostError || error instanceof NotFiniteError) throw error;
+    const session = this.#session;
+    if (!session) return;
+    this.#failure = explainTrainFailure(error, { config: session.config, savedStep: this.#saved?.step });
+    this.#sayAgain();
   }
 
   async #onError(error: unknown): Promise<void> {
@@ -430,6 +453,8 @@ export class TrainHost {
             tokensPerStep: session.tokensPerStep,
             tokensPerSecond: tokensPerSecond(session),
             tuning: session.tuning,
+            rate: session.rate,
+            sparsityScale: session.sparsityScale,
             lines: session.lines,
             adapter: this.#device?.name ?? "",
             columns: session.history.columns,

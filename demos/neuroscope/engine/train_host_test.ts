@@ -1,8 +1,9 @@
-import { type Device, openDevice } from "@cursive/tensor";
+import { type Device, OutOfMemoryError, openDevice } from "@cursive/tensor";
 import { describe, expect, it, vi } from "vitest";
 import { littleModel, littleSae } from "../testing/little_runs.ts";
 import { MemoryFiles, SavedRuns } from "./saved_runs.ts";
 import { type TrainEvent, TrainHost, type TrainStatus } from "./train_host.ts";
+import { ModelSession } from "./train_model.ts";
 
 /** A host whose events are kept, with the devices that it opened. */
 function hostOf(options: { files?: MemoryFiles; saveEveryMs?: number; lock?: () => Promise<(() => void) | undefined> } = {}) {
@@ -72,7 +73,7 @@ describe("TrainHost", () => {
       host.play();
       await reached(({ state }) => state === "finished");
     }
-    const withoutTests = (rows: number[][]): number[][] => rows.map(([step, loss, _, lr]) => [step!, loss!, lr!]);
+    const withoutTests = (rows: number[][]): number[][] => rows.map(([step, loss, _, __, lr]) => [step!, loss!, lr!]);
     expect(withoutTests(second.curves())).toEqual(withoutTests(first.curves()));
     expect(await second.host.exportWeights()).toEqual(await first.host.exportWeights());
     await second.host.remove(entry!.id);
@@ -138,6 +139,44 @@ describe("TrainHost", () => {
     await Promise.all([host.watch(8), host.watch(9)]); // while it runs
     expect(looked()).toBe(9);
     await reached(({ state }) => state === "finished");
+    await host.stop();
+  });
+
+  it("opens runs one after another, however fast they are asked for, and closes none half-way", async () => {
+    const { host, status, runs, devices } = hostOf();
+    await Promise.all([host.start(littleModel), host.start({ ...littleModel, steps: 7 })]);
+    expect([status().state, status().failure, status().run?.steps]).toEqual(["paused", undefined, 7]);
+    expect((await runs.list()).map(({ steps }) => steps).sort()).toEqual([12, 7]);
+    await host.step();
+    expect([devices.length, status().run?.step]).toEqual([2, 1]);
+    await Promise.all([host.start(littleModel), host.stop()]);
+    expect(status()).toEqual({ state: "idle" });
+  });
+
+  it("says where memory does not suffice for what is asked for between steps, and what to reduce", async () => {
+    const { host, status } = hostOf();
+    await host.start(littleModel);
+    const full = vi.spyOn(ModelSession.prototype, "look").mockRejectedValue(new OutOfMemoryError("no room"));
+    await expect(host.step()).rejects.toThrow("no room");
+    expect(status()).toMatchObject({ state: "paused", failure: { kind: "memory" } });
+    expect(status().failure?.text).toContain("reduce the batch, the layers or the width");
+    full.mockRestore();
+    await host.step();
+    expect(status().failure).toBeUndefined();
+    await host.stop();
+  });
+
+  it("tells the rate of the next step, by the schedule and the tuning", async () => {
+    const { host, status } = hostOf();
+    const schedule = { stepSize: 2, gamma: 0.5 };
+    await host.start({ ...littleModel, training: { ...littleModel.training, lr: 0.01, schedule } });
+    host.tune({ rateFactor: 0.1, sparsityFactor: 1 });
+    const told: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      told.push(status().run!.rate);
+      await host.step();
+    }
+    expect(told.map((rate) => rate.toPrecision(3))).toEqual(["0.00100", "0.00100", "0.000500", "0.000500"]);
     await host.stop();
   });
 

@@ -7,7 +7,8 @@ import { type DrawnInk, drawnInk } from "./train_ink.ts";
 import { type Look, NotFiniteError, type SessionSources, type TrainSession } from "./train_session.ts";
 import { openExamples } from "./train_words.ts";
 
-const COLUMNS = ["step", "loss", "testLoss", "lr", "milliseconds"] as const;
+/** `heldOut` is of all targets, as `loss` is; `heldOutInk` of those that are no padding. */
+const COLUMNS = ["step", "loss", "heldOut", "heldOutInk", "lr", "milliseconds"] as const;
 /** Tokens that early samples are cut to: what a model writes then is scribbles without end. */
 const EARLY_TOKENS = 64;
 /** Samples that are kept. */
@@ -94,6 +95,10 @@ export class ModelSession implements TrainSession {
     return this.#tuning;
   }
 
+  get rate(): number {
+    return this.#trainer.optimizer.lr;
+  }
+
   tune(tuning: Tuning): void {
     this.#trainer.rateFactor = tuning.rateFactor;
     this.#tuning = tuning;
@@ -117,7 +122,10 @@ export class ModelSession implements TrainSession {
   async look({ signal }: { readonly signal?: AbortSignal }): Promise<Look> {
     const { step, config, history } = this;
     if (this.#samples.at(-1)?.step !== step) {
-      if (history.length > 0) history.amend("testLoss", (await this.#trainer.evaluate("test", { signal })).lossReal);
+      if (history.length > 0) {
+        const { loss, lossReal } = await this.#trainer.evaluate("test", { signal });
+        history.amend({ heldOut: loss, heldOutInk: lossReal });
+      }
       const maxTokens = step < config.lookEvery ? Math.min(EARLY_TOKENS, config.data.maxLength) : config.data.maxLength;
       const tokens = await generate(this.#trainer.model, {
         tokenizer: this.#tokenizer,

@@ -5,10 +5,12 @@ import {
   createSae,
   LiveRows,
   MixingBuffer,
+  rateFactor,
   type SaeConfig,
   SaeTrainer,
   type Snapshot,
   type SparseAutoencoder,
+  warmupFactor,
   writeSaeFile,
 } from "@cursive/sae";
 import type { CompileProgress, HostTensor } from "@cursive/tensor";
@@ -82,6 +84,16 @@ export class SaeSession implements TrainSession {
 
   get tuning(): Tuning {
     return { rateFactor: this.#trainer.rateFactor, sparsityFactor: this.#trainer.sparsityFactor };
+  }
+
+  get rate(): number {
+    const { totalSteps, schedule } = this.config.plan.train;
+    const { initialLr } = this.#trainer.members[0]!.optimizer;
+    return initialLr * rateFactor(Math.min(this.step, totalSteps - 1), totalSteps, schedule) * this.#trainer.rateFactor;
+  }
+
+  get sparsityScale(): number {
+    return warmupFactor(this.step, this.config.plan.train.sparsityWarmupSteps ?? 0) * this.#trainer.sparsityFactor;
   }
 
   tune({ rateFactor, sparsityFactor }: Tuning): void {

@@ -25,6 +25,10 @@ export interface TrainSession {
   readonly tokensPerStep: number;
   readonly history: TrainHistory;
   readonly tuning: Tuning;
+  /** The learning rate of the next step, by the schedule and the tuning. */
+  readonly rate: number;
+  /** What the next step multiplies the sparsity coefficient with; undefined where there is none. */
+  readonly sparsityScale?: number;
   /** What a person should know of it, a line each: sizes, what losses weigh. */
   readonly lines: readonly string[];
   /** Takes other factors from the next step on. @throws TensorError for numbers below 0. */
@@ -37,7 +41,7 @@ export interface TrainSession {
   look(options: { readonly feature?: number; readonly signal?: AbortSignal }): Promise<Look>;
   /** Everything that the run needs to go on. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
-  /** What was trained, as a file that the other pages and the command line open. */
+  /** What was trained, as a file that the other pages open; the command line takes that of an autoencoder with `sae import`. */
   exportWeights(): Promise<Uint8Array<ArrayBuffer>>;
   /** Frees the memory of captured steps. */
   close(): void;

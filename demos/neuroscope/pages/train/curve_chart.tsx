@@ -1,11 +1,11 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import UPlot from "uplot";
 import { count } from "../../app/format.ts";
 import { theme } from "../../app/theme.ts";
 import type { Curves } from "../../engine/train_client.ts";
-import { figure, smoothed } from "./figures.ts";
+import { figure, GrowingColumns } from "./figures.ts";
 
 /** A line of a chart. */
 export interface Line {
@@ -38,12 +38,17 @@ export function CurveChart({ title, unit, curves, lines, isLog = false }: Props)
   const pointed = useSignal<number | null>(null);
   const chosen = theme.value;
   const key = lines.map(({ label, column }) => `${label}${column}`).join();
+  const columns = useMemo(() => new GrowingColumns(lines), [key]);
+  const grown = (): UPlot.AlignedData => {
+    columns.take(curves.rows);
+    return columns.data as UPlot.AlignedData;
+  };
   useEffect(() => {
     const element = host.current;
     if (!element) return undefined;
     const make = (): void => {
       plot.current?.destroy();
-      plot.current = new UPlot(optionsOf(element, { lines, isLog, pointed }), dataOf(curves, lines), element);
+      plot.current = new UPlot(optionsOf(element, { lines, isLog, pointed }), grown(), element);
     };
     make();
     const resized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -58,7 +63,7 @@ export function CurveChart({ title, unit, curves, lines, isLog = false }: Props)
     };
   }, [key, isLog, chosen]);
   // The rows are the same list, and their version tells that it has grown.
-  useEffect(() => plot.current?.setData(dataOf(curves, lines)), [curves.version]);
+  useEffect(() => plot.current?.setData(grown()), [curves.version]);
 
   const { rows } = curves;
   const row = rows[pointed.value ?? rows.length - 1];
@@ -88,16 +93,6 @@ export function CurveChart({ title, unit, curves, lines, isLog = false }: Props)
 function latest(rows: Curves["rows"], column: number): number {
   for (let i = rows.length - 1; i >= 0; i--) if (Number.isFinite(rows[i]![column])) return rows[i]![column]!;
   return Number.NaN;
-}
-
-/** Steps, then each line, the mean of one after its numbers. */
-function dataOf({ rows }: Curves, lines: readonly Line[]): UPlot.AlignedData {
-  const columns = lines.flatMap(({ column, smooth }) => {
-    const values = rows.map((row) => row[column]!);
-    const plain = values.map((value) => (Number.isFinite(value) ? value : null));
-    return smooth ? [plain, smoothed(values, smooth)] : [plain];
-  });
-  return [rows.map(([step]) => step!), ...columns] as UPlot.AlignedData;
 }
 
 function optionsOf(

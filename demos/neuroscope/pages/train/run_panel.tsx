@@ -24,7 +24,7 @@ export function RunPanel({ status: { state, stage }, run }: Props): VNode {
   const isRunning = state === "running";
   const isDone = step >= steps;
   const toggle = (): void => void (isRunning ? trainer.pause() : trainer.play());
-  const one = (): void => void trainer.step();
+  const one = (): void => void trainer.step().catch(() => {}); // the status says it
   useShortcuts("Train", [
     { key: " ", does: "Start or pause", run: toggle },
     { key: ".", does: "One step", run: one },
@@ -42,7 +42,13 @@ export function RunPanel({ status: { state, stage }, run }: Props): VNode {
       showToast(`It was not opened. ${(error as Error).message}`);
     }
   };
-  const save = async (): Promise<void> => downloadBytes(await trainer.saveFile(), `neuroscope-${config.preset}-step-${step}.safetensors`);
+  const save = async (make: () => Promise<Uint8Array<ArrayBuffer>>, name: string): Promise<void> => {
+    try {
+      downloadBytes(await make(), name);
+    } catch (error) {
+      showToast(`Nothing was saved. ${(error as Error).message}`);
+    }
+  };
   const left = tokensPerSecond === undefined ? undefined : ((steps - step) * tokensPerStep) / tokensPerSecond;
   return (
     <section class="card run-panel" aria-label="The run">
@@ -80,7 +86,7 @@ export function RunPanel({ status: { state, stage }, run }: Props): VNode {
         id="rate-factor"
         label="Learning rate"
         value={run.tuning.rateFactor}
-        shown={figure(baseRate(run) * run.tuning.rateFactor)}
+        shown={figure(run.rate)}
         onValue={(rateFactor) => void trainer.tune({ ...run.tuning, rateFactor })}
       />
       {coefficientOf(run) !== undefined && (
@@ -88,7 +94,7 @@ export function RunPanel({ status: { state, stage }, run }: Props): VNode {
           id="sparsity-factor"
           label="Sparsity coefficient"
           value={run.tuning.sparsityFactor}
-          shown={figure(coefficientOf(run)! * run.tuning.sparsityFactor)}
+          shown={figure(coefficientOf(run)! * (run.sparsityScale ?? 1))}
           onValue={(sparsityFactor) => void trainer.tune({ ...run.tuning, sparsityFactor })}
         />
       )}
@@ -96,9 +102,28 @@ export function RunPanel({ status: { state, stage }, run }: Props): VNode {
         <button type="button" disabled={state === "opening"} onClick={() => void use()}>
           Use on all pages
         </button>
-        <button type="button" disabled={state === "opening"} onClick={() => void save()}>
+        <button
+          type="button"
+          disabled={state === "opening"}
+          title={
+            config.kind === "model"
+              ? "All of the run: it can be gone on with here, and is a checkpoint of the command line"
+              : "All of the run: it can be gone on with here"
+          }
+          onClick={() => void save(() => trainer.saveFile(), `neuroscope-${config.preset}-step-${step}.safetensors`)}
+        >
           Save to a file
         </button>
+        {config.kind === "sae" && (
+          <button
+            type="button"
+            disabled={state === "opening"}
+            title="Its weights alone, as pnpm cli sae import takes them"
+            onClick={() => void save(() => trainer.exportWeights(), `sae-step-${step}.safetensors`)}
+          >
+            Save the autoencoder
+          </button>
+        )}
       </div>
       <details>
         <summary>What is trained</summary>
@@ -145,10 +170,6 @@ function FactorSlider({ id, label, value, shown, onValue }: SliderProps): VNode 
 }
 
 const nounOf = ({ config }: Run): string => (config.kind === "model" ? "model" : "autoencoder");
-
-function baseRate({ config }: Run): number {
-  return config.kind === "model" ? config.training.lr : (config.plan.train.lr ?? 1e-3);
-}
 
 /** What firing costs, where the architecture has a price for it. */
 function coefficientOf({ config }: Run): number | undefined {

@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { useBench } from "../../app/bench_context.ts";
+import { keepStorage } from "../../app/keep_storage.ts";
 import { route, setParams } from "../../app/route.ts";
 import type { SaeLook } from "../../engine/train_probe.ts";
 import type { Look } from "../../engine/train_session.ts";
@@ -27,15 +28,9 @@ export function TrainPage(): VNode {
   useEffect(() => {
     trainer.connect().catch(() => {}); // the status says it
   }, []);
-  useEffect(() => {
-    const warn = (event: BeforeUnloadEvent): void => {
-      if (trainer.isUnsaved) event.preventDefault();
-    };
-    addEventListener("beforeunload", warn);
-    return () => removeEventListener("beforeunload", warn);
-  }, []);
   const begin = async (start: () => Promise<void>): Promise<void> => {
     problem.value = "";
+    void keepStorage();
     try {
       await start();
     } catch (error) {
@@ -121,7 +116,8 @@ function RunCharts({ columns, kind }: { readonly columns: readonly string[]; rea
   if (kind === "model") {
     const lines = [
       line("training", "loss", { smooth: 0.95 }),
-      line("held-out words, ink alone", "testLoss", { colour: "--c1", isSparse: true }),
+      line("held-out words", "heldOut", { colour: "--c1", isSparse: true }),
+      line("held-out words, ink without padding", "heldOutInk", { colour: "--c2", isSparse: true }),
     ];
     return (
       <section class="card charts" aria-label="Curves">
@@ -129,7 +125,7 @@ function RunCharts({ columns, kind }: { readonly columns: readonly string[]; rea
       </section>
     );
   }
-  const penalty = curves.rows.some((row) => Number.isFinite(row[columns.indexOf("penalty")]));
+  const penalty = Number.isFinite(curves.rows.at(-1)?.[columns.indexOf("penalty")]);
   return (
     <section class="card charts many" aria-label="Curves">
       <CurveChart title="Squared error" unit="a row" curves={curves} lines={[line("mean ‖x̂ − x‖²", "mse", { smooth: 0.9 })]} isLog />
@@ -170,7 +166,7 @@ function FeaturePanel({ look }: { readonly look: SaeLook }): VNode {
   if (asked.value === look.feature.index) asked.value = null;
   const watch = (feature: number): void => {
     asked.value = feature;
-    void trainer.watch(feature);
+    trainer.watch(feature).catch(() => {}); // the status says it
   };
   return (
     <>

@@ -5,3 +5,8 @@ import { TrainClient } from "../../engine/train_client.ts";
 export const trainer: TrainClient = new TrainClient({
   makeWorker: () => startWorker("train_worker.js", { name: "trainer" }),
 });
+
+// As long as the tab is there, whatever page is shown: a run goes on behind the others.
+globalThis.addEventListener?.("beforeunload", (event) => {
+  if (trainer.isUnsaved) event.preventDefault();
+});

@@ -47,6 +47,7 @@ export function WordsField({ onBank }: Props): VNode {
       {source.value === "file" && (
         <input
           type="file"
+          required // without one the form is not sent
           accept=".json,.zip"
           aria-label="A word bank's file"
           onChange={async ({ currentTarget }) => {
