@@ -1,7 +1,7 @@
 import { type Signal, signal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { keyLabel, shortcuts } from "./keys.ts";
+import { hasLetterKeys, keyLabel, setLetterKeys, shortcuts } from "./keys.ts";
 
 /** Whether the help is shown. */
 export const isHelpOpen: Signal<boolean> = signal(false);
@@ -41,6 +41,10 @@ export function HelpDialog(): VNode {
           </dl>
         </section>
       ))}
+      <label class="check">
+        <input type="checkbox" checked={hasLetterKeys.value} onChange={(event) => setLetterKeys(event.currentTarget.checked)} />
+        Letters, digits and signs are keys of the page, without a modifier
+      </label>
       <form method="dialog">
         <button type="submit">Close</button>
       </form>

@@ -11,6 +11,8 @@ export class ForeignFileError extends Error {
 export interface ModelFacts {
   /** Equal files have equal ones, others have others: names say less, as two runs have a `best` each. */
   readonly id: string;
+  /** The name that its file had. */
+  readonly file: string;
   /** What it is called: of the run that trained it. */
   readonly name: string;
   readonly config: TransformerConfig;
@@ -52,6 +54,7 @@ export async function readModelFile(bytes: Uint8Array, name: string): Promise<Mo
     if (!(data as Float32Array).every(Number.isFinite)) throw new ForeignFileError(`Expected finite numbers in ${key} but found others`);
   return {
     id: await digestOf(bytes),
+    file: `${name}.safetensors`,
     name: metadata.name ?? name,
     config,
     tokenizer: tokenizer.toJSON(),

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { readSaeFile, writeSaeFile } from "@cursive/sae";
 import { chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findChromium } from "../../../scripts/runtimes/chromium.mjs";
@@ -73,12 +74,17 @@ describe("the app's shell in Chromium", () => {
       const { page } = await app.open("#/write?text=pen", { reducedMotion: "reduce" });
       await ready(page);
       await page.getByLabel("Text to write").fill("pen and ink");
+      const file = readSaeFile(readFileSync(join(app.folder, "assets/sae.safetensors")));
+      const mine = writeSaeFile({ ...file, about: { ...file.about, name: "my own" } });
+      await page.getByLabel("An autoencoder's file").setInputFiles({ name: "sae.safetensors", mimeType: "", buffer: Buffer.from(mine) });
+      await page.locator(".model-picker summary", { hasText: "SAE my own" }).waitFor();
       await page.workers()[0]!.evaluate(() => (globalThis as unknown as { caught: GPUDevice }).caught.destroy());
       expect(await failureOf(page)).toBe("lost");
       expect(await page.locator("header").textContent()).toContain("not running");
       await page.getByRole("button", { name: "Start again" }).click();
       await ready(page);
       expect(await page.getByLabel("Text to write").inputValue()).toBe("pen and ink");
+      expect(await page.locator(".model-picker summary").textContent()).toContain("SAE my own");
       await page.getByRole("button", { name: "Write", exact: true }).click();
       await page.locator(".rewrite").nth(2).waitFor({ timeout: 60_000 });
       await page.context().close();
@@ -111,6 +117,52 @@ describe("the app's shell in Chromium", () => {
     } finally {
       elsewhere.close();
     }
+  });
+
+  it("fits every page onto a phone, without a serious fault for assistive technology", { timeout: 300_000 }, async (context) => {
+    if (!app) return context.skip();
+    const places = ["write", "attention", "features", "features/18", "features/scope", "features/steer", "train", "collect", "diagnostics"];
+    for (const place of places) {
+      const { page, complaints } = await app.open(`#/${place}?text=ink`, {
+        width: 360,
+        height: 780,
+        hasTouch: true,
+        reducedMotion: "reduce",
+      });
+      await ready(page);
+      await page.locator("main h1, main h2").first().waitFor({ state: "attached" });
+      if (place === "features/scope") await page.locator(".ranked li").first().waitFor({ timeout: 60_000 });
+      if (place.startsWith("features") && !place.includes("s/s"))
+        await page.locator(".fv-main, .fv-row").first().waitFor({ state: "attached" });
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect([place, width]).toEqual([place, 360]);
+      expect([place, ...(await seriousViolations(page))]).toEqual([place]);
+      expect(complaints).toEqual([]);
+      await page.context().close();
+    }
+  });
+
+  it("turns single letters off as keys, for who speaks to the machine", async (context) => {
+    if (!app) return context.skip();
+    const { page } = await app.open("#/features/18");
+    await ready(page);
+    await page.locator(".fv-main").getByText("Feature 18").first().waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Help" }).click();
+    const dialog = page.getByRole("dialog");
+    for (const line of ["Next feature in the list", "To the search"]) await dialog.getByText(line).waitFor();
+    // Keys in the help are not the page's.
+    await page.keyboard.press("j");
+    await dialog.getByRole("checkbox").uncheck();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    expect(new URL(page.url()).hash).toMatch(/^#\/features\/18/);
+    await page.locator("#content").focus();
+    for (const key of ["j", "2", "?"]) await page.keyboard.press(key);
+    expect(new URL(page.url()).hash).toMatch(/^#\/features\/18/);
+    expect(await dialog.count()).toBe(0);
+    await page.keyboard.press("Escape");
+    await page.waitForFunction(() => /^#\/features(\?|$)/.test(location.hash));
+    await page.context().close();
   });
 
   it("goes to pages by key and by link, carries the text along, and changes the theme", async (context) => {

@@ -66,6 +66,77 @@ describe("the Write page in Chromium", () => {
     await page.context().close();
   });
 
+  it("has the pen move within two seconds of loading, and plays no recording of another text", async (context) => {
+    if (!app) return context.skip();
+    const { page } = await app.open("#/diagnostics");
+    await page.addInitScript(() => {
+      const look = (): void => {
+        const at = Number(document.querySelector<HTMLInputElement>("[aria-label='Pen movement']")?.value);
+        if (at > 0) document.documentElement.dataset.movedAfter = String(performance.now());
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.goto(`${app.url}?pen`);
+    await page.waitForSelector("[data-moved-after]", { state: "attached" });
+    expect(Number(await page.locator("html").getAttribute("data-moved-after"))).toBeLessThan(2000);
+    await page.goto(`${app.url}?other#/write?text=ink`);
+    await ready(page);
+    expect(await page.getByText("A recording of this model").count()).toBe(0);
+    await page.context().close();
+  });
+
+  it("spends little of a frame on each movement that is scrubbed to", async (context) => {
+    if (!app) return context.skip();
+    const { page } = await app.open("#/write?text=letters minute quartz joy", { reducedMotion: "reduce" });
+    await ready(page);
+    await written(page, "letters minute quartz joy");
+    const times = await scrubber(page).evaluate(async (slider: HTMLInputElement) => {
+      const { port1, port2 } = new MessageChannel();
+      /** When everything that waits is done. */
+      const settled = (): Promise<number> =>
+        new Promise((resolve) => {
+          port1.onmessage = () => resolve(performance.now());
+          port2.postMessage(0);
+        });
+      const spent: number[] = [];
+      for (let at = 20; at < 140; at++) {
+        await new Promise(requestAnimationFrame);
+        await settled();
+        const began = performance.now();
+        slider.value = String(at);
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        spent.push((await settled()) - began);
+      }
+      return spent.sort((a, b) => a - b);
+    });
+    // Half of a frame of a sixtieth of a second: the rest is the browser's.
+    expect(times[times.length >> 1]).toBeLessThan(8);
+    await page.waitForFunction(() => /at=139/.test(location.hash));
+    await page.context().close();
+  });
+
+  it("closes menus with Escape and a click elsewhere", async (context) => {
+    if (!app) return context.skip();
+    const { page } = await app.open("#/write?text=pen", { reducedMotion: "reduce" });
+    await ready(page);
+    await written(page, "pen");
+    const menus = page.locator("details.menu");
+    const open = (): Promise<number> => page.locator("details.menu[open]").count();
+    for (let i = 0; i < 2; i++) {
+      const summary = menus.nth(i).locator("summary");
+      await summary.click();
+      expect(await open()).toBe(1);
+      await page.keyboard.press("Escape");
+      expect(await open()).toBe(0);
+      expect(await summary.evaluate((element) => element === document.activeElement)).toBe(true);
+      await summary.click();
+      await page.locator("h2", { hasText: "What comes next" }).click();
+      expect(await open()).toBe(0);
+    }
+    await page.context().close();
+  });
+
   it("writes what is typed, word by word, and tells what it cannot", async (context) => {
     if (!app) return context.skip();
     const { page, complaints } = await app.open("#/write", { reducedMotion: "reduce" });
@@ -96,13 +167,15 @@ describe("the Write page in Chromium", () => {
     const { page, complaints } = await app.open("#/write?text=pen", { reducedMotion: "reduce" });
     await ready(page);
     await written(page, "pen");
-    await page.getByLabel("Text to write").fill("letters minute quartz");
+    const long = "letters minute quartz joy ink wave hello paper write again under river stone light";
+    await page.getByLabel("Text to write").fill(long);
     await page.keyboard.press("Enter");
-    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("button", { name: "Stop" }).waitFor();
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Write", exact: true }).waitFor();
     expect(await page.locator(".rewrite").count()).toBe(0);
     await page.getByRole("button", { name: "Write", exact: true }).click();
-    await written(page, "letters minute quartz");
+    await written(page, long);
     await page.getByLabel("Text to write").fill("");
     await page.keyboard.press("Enter");
     await page.getByRole("img", { name: "Nothing is written." }).waitFor();
@@ -185,7 +258,11 @@ describe("the Write page in Chromium", () => {
     const png = await save(page, "PNG");
     expect([png.name, png.content.subarray(1, 4).toString()]).toEqual(["joy.png", "PNG"]);
     const json = JSON.parse((await save(page, "JSON")).content.toString());
-    expect(json).toMatchObject({ format: "cursive-ink", model: { run: "demo" }, writings: [{ text: "joy", ended: true }] });
+    expect(json).toMatchObject({
+      format: "cursive-ink",
+      model: { run: "demo", checkpoint: "model.safetensors" },
+      writings: [{ text: "joy", ended: true }],
+    });
 
     await page.locator("#content").focus();
     await page.keyboard.press("h");

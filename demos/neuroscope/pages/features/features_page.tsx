@@ -11,6 +11,7 @@ import { useSignalEffect } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { useBench } from "../../app/bench_context.ts";
+import { hasLetterKeys, type Shortcut, useShortcuts } from "../../app/keys.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
 import { OpenAutoencoder } from "../../app/open_file.tsx";
 import { goTo, linkTo, route, setParams } from "../../app/route.ts";
@@ -59,6 +60,14 @@ export function FeaturesPage(): VNode {
   );
 }
 
+/** The list hears them itself. */
+const listKeys: readonly Shortcut[] = [
+  { key: "/", does: "To the search" },
+  { key: "j", does: "Next feature in the list" },
+  { key: "k", does: "Feature before" },
+  { key: "escape", does: "Back to the list" },
+];
+
 /** The browser's, where it lets us. */
 function storage(): Storage | null {
   try {
@@ -73,11 +82,13 @@ function Browser({ source, labelsKey }: Pages): VNode {
   const labels = useMemo(() => createLabelStore(labelsKey, storage()), [labelsKey]);
   const view = useMemo(() => createFeatureView(), []);
   useAddress(view);
+  useShortcuts("Features", listKeys);
   return (
     <FeatureBrowser
       source={source}
       view={view}
       labels={labels}
+      hasLetterKeys={hasLetterKeys.value}
       hrefOf={(index) => linkTo("features", { path: index === null ? [] : [index], params: Object.fromEntries(featureViewQuery(view)) })}
     />
   );

@@ -51,7 +51,7 @@ export function exportJson({ words, settings, model }: Export): string {
     points: segments.filter(({ malformed }) => !malformed).map(({ to, pen }) => [...to.map(rounded), pen]),
     segments: segments.map((segment) => ({ ...segment, from: segment.from.map(rounded), to: segment.to.map(rounded) })),
   }));
-  const about = { run: model.name, checkpoint: "best.safetensors", step: model.step };
+  const about = { run: model.name, checkpoint: model.file, step: model.step };
   return `${JSON.stringify({ format: "cursive-ink", model: about, settings: plainSettings(settings), writings })}\n`;
 }
 

@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
-import { useRef } from "preact/hooks";
 import { showToast } from "../../app/announce.ts";
+import { Menu } from "../../app/menu.tsx";
 import { download, type Export, exportJson, exportName, exportPng, exportSvg } from "./export.ts";
 
 interface Props {
@@ -8,11 +8,15 @@ interface Props {
   readonly source: () => Export;
 }
 
+const kinds = [
+  { ending: "svg", about: "lines that scale" },
+  { ending: "png", about: "a picture on white" },
+  { ending: "json", about: "tokens and points" },
+] as const;
+
 /** Saves the writing as a picture or as data. */
 export function ExportMenu({ isEnabled, source }: Props): VNode {
-  const menu = useRef<HTMLDetailsElement>(null);
   const save = async (ending: "svg" | "png" | "json"): Promise<void> => {
-    if (menu.current) menu.current.open = false;
     const from = source();
     try {
       const content = ending === "svg" ? exportSvg(from) : ending === "png" ? await exportPng(from) : exportJson(from);
@@ -28,19 +32,21 @@ export function ExportMenu({ isEnabled, source }: Props): VNode {
       </button>
     );
   return (
-    <details class="menu" ref={menu}>
-      <summary class="button">Save as</summary>
-      <div class="menu-body export-body">
-        <button type="button" onClick={() => void save("svg")}>
-          SVG <span class="muted">lines that scale</span>
-        </button>
-        <button type="button" onClick={() => void save("png")}>
-          PNG <span class="muted">a picture on white</span>
-        </button>
-        <button type="button" onClick={() => void save("json")}>
-          JSON <span class="muted">tokens and points</span>
-        </button>
-      </div>
-    </details>
+    <Menu summary="Save as" summaryClass="button" bodyClass="export-body">
+      {(close) =>
+        kinds.map(({ ending, about }) => (
+          <button
+            key={ending}
+            type="button"
+            onClick={() => {
+              close();
+              void save(ending);
+            }}
+          >
+            {ending.toUpperCase()} <span class="muted">{about}</span>
+          </button>
+        ))
+      }
+    </Menu>
   );
 }

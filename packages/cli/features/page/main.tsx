@@ -48,7 +48,7 @@ const labels = overview.then(
 const root = document.getElementById("features")!;
 labels.then((store) =>
   render(
-    <Shell overview={overview} labels={store} homeHref="#/">
+    <Shell overview={overview} homeHref="#/">
       <FeatureBrowser source={source} view={view} labels={store} hrefOf={addressOf} />
     </Shell>,
     root,

@@ -19,6 +19,8 @@ export interface FeatureBrowserProps {
   readonly labels: LabelStore;
   /** The address of a feature's page, and of the list for null. */
   readonly hrefOf: (index: number | null) => string;
+  /** Whether `/`, `j` and `k` are heard wherever the focus is. Default true; who speaks to the machine wants none of it. */
+  readonly hasLetterKeys?: boolean;
 }
 
 /**
@@ -31,7 +33,8 @@ export interface FeatureBrowserProps {
  * render(<FeatureBrowser source={source} view={view} labels={labels} hrefOf={(index) => `#/${index ?? ""}`} />, document.body);
  * ```
  */
-export function FeatureBrowser({ source, view, labels, hrefOf }: FeatureBrowserProps): VNode {
+export function FeatureBrowser(props: FeatureBrowserProps): VNode {
+  const { source } = props;
   const { value: overview, error } = useLoaded(source, source, (of) => of.overview());
   if (error !== null) return <p class="fv fv-problem">The features cannot be read: {error}</p>;
   if (!overview)
@@ -40,7 +43,7 @@ export function FeatureBrowser({ source, view, labels, hrefOf }: FeatureBrowserP
         Reading features…
       </p>
     );
-  return <LoadedBrowser overview={overview} source={source} view={view} labels={labels} hrefOf={hrefOf} />;
+  return <LoadedBrowser {...props} overview={overview} />;
 }
 
 /** What {@link LoadedBrowser} shows. */
@@ -49,7 +52,7 @@ export interface LoadedBrowserProps extends FeatureBrowserProps {
 }
 
 /** The same, once the list is there. */
-export function LoadedBrowser({ overview, source, view, labels, hrefOf }: LoadedBrowserProps): VNode {
+export function LoadedBrowser({ overview, source, view, labels, hrefOf, hasLetterKeys = true }: LoadedBrowserProps): VNode {
   const root = useRef<HTMLDivElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLDivElement>(null);
@@ -69,6 +72,7 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf }: Loaded
     if (isGone) page.focus({ preventScroll: true }); // the list has made room for the page
   }, [selected]);
   useEffect(() => {
+    const { ownerDocument } = root.current!;
     const step = (by: number): void => {
       view.selected.value = stepInList(shown.value, view.selected.value, by) ?? view.selected.value;
     };
@@ -79,22 +83,22 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf }: Loaded
     };
     const onKeyDown = (event: KeyboardEvent): void => {
       const target = event.target as Element | null;
+      if (ownerDocument.querySelector("dialog[open]")) return; // its keys are not the list's
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (target?.matches("input:not([type=radio]):not([type=checkbox]), select, textarea, [contenteditable]")) {
         if (event.key === "Escape" && target === search.current) search.current.blur();
         return;
       }
-      if (event.key === "/") goToSearch();
-      else if (event.key === "j") step(1);
-      else if (event.key === "k") step(-1);
+      if (event.key === "/" && hasLetterKeys) goToSearch();
+      else if (event.key === "j" && hasLetterKeys) step(1);
+      else if (event.key === "k" && hasLetterKeys) step(-1);
       else if (event.key === "Escape" && view.selected.value !== null) view.selected.value = null;
       else return;
       event.preventDefault();
     };
-    const { ownerDocument } = root.current!;
     ownerDocument.addEventListener("keydown", onKeyDown);
     return () => ownerDocument.removeEventListener("keydown", onKeyDown);
-  }, [view, shown]);
+  }, [view, shown, hasLetterKeys]);
 
   return (
     <div class="fv" ref={root}>

@@ -4,6 +4,7 @@ import { type Signal, useComputed, useSignal } from "@preact/signals";
 import type { RefObject, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { FeatureOverview } from "../feature_pages.ts";
+import { ExportLabels } from "./export_labels.tsx";
 import { FeatureRow } from "./feature_row.tsx";
 import { counted, plural } from "./format.ts";
 import type { LabelStore } from "./label_store.ts";
@@ -112,7 +113,8 @@ export function FeatureList(props: FeatureListProps): VNode {
           : plural(shown.length, "feature")}
         <button type="button" hidden={!isFiltering(view.value)} onClick={() => clearFilters(view)}>
           Clear filters
-        </button>
+        </button>{" "}
+        <ExportLabels labels={labels} />
       </p>
       <div
         role="grid"

@@ -12,6 +12,7 @@ export { ChartFigure, type ChartFigureProps, type ChartTable } from "./charts/ch
 export { RoseChart, type RoseChartProps, type RoseSector } from "./charts/rose_chart.tsx";
 export { Sparkline } from "./charts/sparkline.tsx";
 export { DensityBrush, type DensityBrushProps } from "./density_brush.tsx";
+export { ExportLabels } from "./export_labels.tsx";
 export { FeatureBrowser, type FeatureBrowserProps, LoadedBrowser, type LoadedBrowserProps } from "./feature_browser.tsx";
 export { FeatureList, type FeatureListProps } from "./feature_list.tsx";
 export { FeaturePageLoader, type FeaturePageLoaderProps, FeaturePageView, type FeaturePageViewProps } from "./feature_page.tsx";
