@@ -1,4 +1,4 @@
-import { downsample, type Point, type StrokeTokenizer, simplify, writeCursive } from "@cursive/cursive-model";
+import { downsample, type Point, type StrokeTokenizer, simplify, visibleStrokes, writeCursive } from "@cursive/cursive-model";
 import { createRng } from "@cursive/tensor";
 
 /** A place on paper, in canvas heights: a small letter is about an eighth high, y grows downwards, the baseline is y = 0. */
@@ -43,6 +43,13 @@ export function drawnInk(strokes: readonly (readonly PaperPoint[])[], { tokenize
     return [...line, [x, y, 0]];
   });
   return encoded(points, tokenizer);
+}
+
+/** The strokes of tokens, as {@link drawnInk} makes them, on paper: the first point at x = 0, the lowest on the baseline. */
+export function strokesOf(tokens: readonly number[], { tokenizer }: { readonly tokenizer: StrokeTokenizer }): PaperPoint[][] {
+  const strokes = visibleStrokes(tokenizer.decodeStrokes(Int32Array.from(tokens)));
+  const lowest = strokes.flat().reduce((found, [, y]) => Math.max(found, y), Number.NEGATIVE_INFINITY);
+  return strokes.map((stroke) => stroke.map(([x, y]): PaperPoint => [x, y - lowest]));
 }
 
 function encoded(points: readonly Point[], tokenizer: StrokeTokenizer): number[] {

@@ -1,7 +1,7 @@
 import { inkDifference, StrokeTokenizer } from "@cursive/cursive-model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { drawnInk, handInk, type PaperPoint } from "./feature_ink.ts";
+import { drawnInk, handInk, type PaperPoint, strokesOf } from "./feature_ink.ts";
 
 const coarse = new StrokeTokenizer({ bins: "polar-73", decode: "centre" });
 const fine = new StrokeTokenizer({ bins: "polar-151" });
@@ -67,5 +67,21 @@ describe("drawnInk", () => {
     expect(drawnInk([[]], { tokenizer: coarse })).toEqual([]);
     const [down, up] = coarse.segments(drawnInk([[[0.2, 0.1]]], { tokenizer: coarse }));
     expect([down!.pen, up!.pen]).toEqual([1, 0]);
+  });
+});
+
+describe("strokesOf", () => {
+  it("gives drawn strokes back, a dot too, as nearly as tokens hold them", () => {
+    const post: PaperPoint[] = Array.from({ length: 12 }, (_, i) => [0.1, -0.12 + i / 100]);
+    const dot: PaperPoint[] = [[0.1, -0.17]];
+    const tokens = drawnInk([post, dot], { tokenizer: fine });
+    const [line, point, ...none] = strokesOf(tokens, { tokenizer: fine });
+    expect(none).toEqual([]);
+    for (const [x, y] of point!) expect(Math.hypot(x - point![0]![0], y - point![0]![1])).toBeLessThan(0.01);
+    expect(Math.max(...line!.map(([, y]) => y))).toBe(0);
+    expect(point![0]![1]).toBeCloseTo(-0.16, 1);
+    expect(strokesOf([], { tokenizer: fine })).toEqual([]);
+    // Drawn on from there, it is the same ink.
+    expect(drawnInk(strokesOf(tokens, { tokenizer: fine }), { tokenizer: fine }).length).toBeGreaterThanOrEqual(tokens.length / 2);
   });
 });

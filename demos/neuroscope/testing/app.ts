@@ -14,6 +14,8 @@ export interface View {
   readonly height?: number;
   readonly colorScheme?: "light" | "dark";
   readonly reducedMotion?: "reduce" | "no-preference";
+  /** Whether there is a touch screen, as on a phone. */
+  readonly hasTouch?: boolean;
 }
 
 /** The built app on a server of its own, in a Chromium whose WebGPU runs on its software adapter. */
@@ -81,6 +83,7 @@ export async function openPage(browser: Browser, url: string, view: View = {}): 
     viewport: { width: view.width ?? 1280, height: view.height ?? 900 },
     colorScheme: view.colorScheme ?? "light",
     reducedMotion: view.reducedMotion ?? "no-preference",
+    hasTouch: view.hasTouch ?? false,
     // Without one the browser may name a language of the system's that it does not know itself.
     locale: "en-GB",
     acceptDownloads: true,

@@ -40,6 +40,24 @@ describe("the attention page", () => {
     await page.context().close();
   });
 
+  it("says what became of a text, and takes an empty one", async (context) => {
+    if (!app) return context.skip();
+    const { page, complaints } = await app.open("#/attention?text=Pen and ink&seed=2");
+    await ready(page);
+    await reading(page);
+    const field = page.getByLabel("Word", { exact: true });
+    expect(await field.inputValue()).toBe("Pen and ink");
+    expect(await page.locator(".field-note").textContent()).toBe(
+      "This model has small letters only: P is written small. Here one word at a time is looked at: “pen”.",
+    );
+    expect(await page.locator(".letter-bar").count()).toBeGreaterThan(2);
+    await field.fill("");
+    await page.getByTestId("summary").filter({ hasText: "Type a word" }).waitFor();
+    expect(await field.inputValue()).toBe("");
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it("draws what self-attention looks back at as arcs, for the two rows and their mean", async (context) => {
     if (!app) return context.skip();
     const { page, complaints } = await app.open(`${PLACE}&head=s1.2&lock=s12`);

@@ -65,7 +65,12 @@ describe("the collect page", () => {
     const xs = read!.points.map(([x]) => x);
     expect(Math.max(...xs) - Math.min(...xs)).toBeCloseTo(0.38 * 1.7, 1); // of a paper 1.7 canvas heights wide
 
-    await page.getByRole("button", { name: `Throw “${word}” away` }).click();
+    const throwAway = page.getByRole("button", { name: `Throw “${word}” away` });
+    await throwAway.click();
+    await expect.poll(() => page.getByTestId("kept").textContent()).toBe("0 words kept");
+    await page.getByRole("button", { name: "Bring it back" }).click();
+    await expect.poll(() => page.getByTestId("kept").textContent()).toBe("1 word kept");
+    await throwAway.click();
     await expect.poll(() => page.getByTestId("kept").textContent()).toBe("0 words kept");
     const choose = (name: string, buffer: Buffer) =>
       page.locator("input[type=file][accept*=zip]").setInputFiles({ name, mimeType: "", buffer });
@@ -82,12 +87,34 @@ describe("the collect page", () => {
     await page.context().close();
   });
 
+  it("gives ink back that was cleared or skipped", async (context) => {
+    if (!app) return context.skip();
+    const { page } = await app.open("#/collect");
+    await ready(page);
+    const prompt = async (): Promise<string> => (await page.locator(".collect-word").textContent())!;
+    await expect.poll(prompt).toMatch(/^[a-z]{3,8}$/);
+    const word = await prompt();
+    await draw(page, wave);
+    await draw(page, [[0.3, 0.2]]);
+    await page.locator("h1").click();
+    for (const key of ["c", "s"]) {
+      await page.keyboard.press(key);
+      await expect.poll(() => strokes(page).count()).toBe(0);
+      await page.keyboard.press("u");
+      await expect.poll(() => strokes(page).count()).toBe(2);
+      expect(await prompt()).toBe(word);
+    }
+    await page.context().close();
+  });
+
   it("has no serious violation on a phone in the dark", async (context) => {
     if (!app) return context.skip();
-    const { page } = await app.open("#/collect", { width: 360, height: 780, colorScheme: "dark" });
+    const { page } = await app.open("#/collect", { width: 360, height: 780, colorScheme: "dark", hasTouch: true });
     await ready(page);
     await draw(page, wave);
-    expect(await strokes(page).count()).toBe(1);
+    const box = (await page.getByTestId("pad").boundingBox())!;
+    await page.touchscreen.tap(box.x + 0.3 * box.width, box.y + 0.2 * box.height);
+    expect(await strokes(page).count()).toBe(2);
     expect(await seriousViolations(page)).toEqual([]);
     await page.context().close();
   });

@@ -1,15 +1,16 @@
 import { defaultAlphabet } from "@cursive/cursive-model";
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { announce, showToast } from "../../app/announce.ts";
+import { announce } from "../../app/announce.ts";
 import { useBench } from "../../app/bench_context.ts";
+import { keepStorage } from "../../app/keep_storage.ts";
 import { useShortcuts } from "../../app/keys.ts";
 import { bankOf, inkOf, readBank, type Stroke } from "./collection.ts";
 import { LetterCounts } from "./letter_counts.tsx";
 import { ModelView } from "./model_view.tsx";
 import { papers } from "./paper.ts";
 import { nextPrompt } from "./prompts.ts";
-import type { KeptWord } from "./store.ts";
+import type { Draft, KeptWord } from "./store.ts";
 import { useCollection } from "./use_collection.ts";
 import { WordList } from "./word_list.tsx";
 import { WritingPad } from "./writing_pad.tsx";
@@ -22,6 +23,7 @@ export function CollectPage(): VNode {
   const collection = useCollection();
   const { words, isOpen, notKept, draft } = collection;
   const [account, setAccount] = useState<string>("");
+  const [thrown, setThrown] = useState<KeptWord | undefined>(undefined);
   const file = useRef<HTMLInputElement>(null);
   const characters = model?.characters ?? LETTERS;
   const paper = useMatch("(max-width: 560px)") ? papers.narrow : papers.wide;
@@ -39,23 +41,45 @@ export function CollectPage(): VNode {
   const hasInk = strokes.length > 0;
   const unknown = [...new Set(prompt)].filter((character) => !defaultAlphabet.includes(character));
   const canKeep = hasInk && prompt.trim() !== "" && unknown.length === 0;
-  const undo = (): void => change({ strokes: strokes.slice(0, -1) });
-  const clear = (): void => change({ strokes: [] });
-  const skip = (): void => change({ strokes: [], number: number + 1, prompt: promptFor(number + 1, texts) });
+  // What a clearing or a skipping took away; a reload forgets it, and then strokes are taken back one by one.
+  const [taken, setTaken] = useState<readonly Draft[]>([]);
+  const takeAway = (next: { prompt?: string; number?: number }): void => {
+    if (hasInk) setTaken((before) => [...before, { prompt, number, author, strokes }]);
+    change({ strokes: [], ...next });
+  };
+  const canUndo = hasInk || taken.length > 0;
+  const undo = (): void => {
+    const last = taken.at(-1);
+    if (hasInk) change({ strokes: strokes.slice(0, -1) });
+    else if (last) {
+      setTaken(taken.slice(0, -1));
+      change(last);
+    }
+  };
+  const clear = (): void => takeAway({});
+  const skip = (): void => takeAway({ number: number + 1, prompt: promptFor(number + 1, texts) });
   const next = (): void => {
     if (!canKeep) return;
     const text = prompt.trim();
+    void keepStorage();
     void collection.add([{ text, author: author.trim() || "unknown", points: inkOf(strokes) }]);
     announce(`Kept ${text}, ${words.length + 1} words in all`);
+    setTaken([]);
     change({ strokes: [], number: number + 1, prompt: promptFor(number + 1, [...texts, text]) });
   };
   const remove = (word: KeptWord): void => {
     collection.remove(word.id);
-    showToast(`“${word.text}” was thrown away`);
+    setThrown(word);
+    announce(`“${word.text}” was thrown away`);
+  };
+  const bringBack = ({ text, author: by, points }: KeptWord): void => {
+    setThrown(undefined);
+    void collection.add([{ text, author: by, points }]);
+    announce(`“${text}” is back`);
   };
   useShortcuts("Collect", [
     { key: "enter", does: "Keep the word, and go to the next", run: next },
-    { key: "u", does: "Undo a stroke", run: () => hasInk && undo() },
+    { key: "u", does: "Undo a stroke, a clearing or a skipping", run: undo },
     { key: "c", does: "Clear the paper", run: () => hasInk && clear() },
     { key: "s", does: "Skip the word", run: skip },
   ]);
@@ -101,7 +125,7 @@ export function CollectPage(): VNode {
         </div>
         <WritingPad paper={paper} prompt={prompt} strokes={strokes} onStrokes={(all) => change({ strokes: all })} />
         <div class="collect-buttons">
-          <button type="button" disabled={!hasInk} onClick={undo}>
+          <button type="button" disabled={!canUndo} onClick={undo}>
             Undo
           </button>
           <button type="button" disabled={!hasInk} onClick={clear}>
@@ -152,6 +176,14 @@ export function CollectPage(): VNode {
       <div class="collect-columns">
         <section class="card" aria-labelledby="collect-words">
           <h2 id="collect-words">Your words</h2>
+          {thrown && (
+            <p>
+              “{thrown.text}” was thrown away.{" "}
+              <button type="button" onClick={() => bringBack(thrown)}>
+                Bring it back
+              </button>
+            </p>
+          )}
           {words.length === 0 ? (
             <p class="muted">None yet. A model wants some hundred words; twenty show what comes of it.</p>
           ) : (

@@ -5,6 +5,8 @@ import type { PaperPoint } from "../../engine/feature_ink.ts";
 import { X_HEIGHT } from "./ink_box.ts";
 
 export interface DrawingPadProps {
+  /** What is on the paper at first. */
+  readonly initial: readonly Stroke[];
   /** Told after each stroke, and when strokes are taken back, with all that is there. */
   readonly onStrokes: (strokes: readonly (readonly PaperPoint[])[]) => void;
 }
@@ -19,8 +21,8 @@ const LEAST_STEP = 0.002;
 type Stroke = readonly PaperPoint[];
 
 /** Ruled paper to write on with a mouse, a finger or a pen. What is written stays on this page. */
-export function DrawingPad({ onStrokes }: DrawingPadProps): VNode {
-  const strokes = useSignal<readonly Stroke[]>([]);
+export function DrawingPad({ initial, onStrokes }: DrawingPadProps): VNode {
+  const strokes = useSignal<readonly Stroke[]>(initial);
   const open = useSignal<Stroke | null>(null);
   const pointer = useRef<number | null>(null);
   const isNarrow = useMemo(() => globalThis.matchMedia("(max-width: 640px)").matches, []);
@@ -72,7 +74,7 @@ export function DrawingPad({ onStrokes }: DrawingPadProps): VNode {
           {rule(-X_HEIGHT)}
         </g>
         {all.map((stroke) => (
-          <polyline points={stroke.map(([x, y]) => `${SCALE * x},${SCALE * y}`).join(" ")} />
+          <polyline points={drawnPoints(stroke)} />
         ))}
         {all.length === 0 && (
           <text x={SCALE * (left + width / 2)} y={-SCALE * (X_HEIGHT / 2) + 14} text-anchor="middle">
@@ -90,4 +92,10 @@ export function DrawingPad({ onStrokes }: DrawingPadProps): VNode {
       </div>
     </div>
   );
+}
+
+/** A stroke as SVG has it; a dot as a line of no length, which round ends make visible. */
+function drawnPoints(stroke: Stroke): string {
+  const places = stroke.length === 1 ? [stroke[0]!, stroke[0]!] : stroke;
+  return places.map(([x, y]) => `${SCALE * x},${SCALE * y}`).join(" ");
 }

@@ -7,7 +7,7 @@ import { useBench } from "../../app/bench_context.ts";
 import { useShortcuts } from "../../app/keys.ts";
 import { route, setParams } from "../../app/route.ts";
 import type { ScopeRequest } from "../../engine/feature_calls.ts";
-import { drawnInk } from "../../engine/feature_ink.ts";
+import { drawnInk, strokesOf } from "../../engine/feature_ink.ts";
 import type { InkReading } from "../../engine/features.ts";
 import type { ModelFacts } from "../../engine/model_file.ts";
 import { fitWord } from "../write/text_plan.ts";
@@ -69,7 +69,10 @@ export function ScopeTab({ model, source, overview }: ScopeTabProps): VNode {
         )}
       </div>
       {state.source === "drawn" && (
-        <DrawingPad onStrokes={(strokes) => change({ drawn: drawnInk(strokes, { tokenizer }), segment: null })} />
+        <DrawingPad
+          initial={strokesOf(state.drawn, { tokenizer })}
+          onStrokes={(strokes) => change({ drawn: drawnInk(strokes, { tokenizer }), segment: null })}
+        />
       )}
       {asked.error && (
         <p class="notice bad" role="alert">
