@@ -1,6 +1,6 @@
 // Builds the app into a folder of static files that any file server serves: `pnpm demo:build`, or `node demos/neuroscope/build.mjs [FOLDER]`.
 // It prints what the page weighs, compressed as servers send it, without the model.
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -33,11 +33,12 @@ const leanShaders = {
 /**
  * Builds the app, and builds it again when its code changes if it is asked to watch.
  *
- * @param {string} folder is emptied
+ * @param {string} folder is emptied; one that holds something else than a build is refused
  * @param {{ watch?: boolean, onBuilt?: () => void }} [options]
  * @returns {Promise<() => Promise<void>>} ends the watching
  */
 export async function buildApp(folder, { watch = false, onBuilt } = {}) {
+  checkReplaceable(folder);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const workers = readdirSync(join(HERE, "engine")).filter((name) => /(^|_)worker\.ts$/.test(name));
@@ -78,6 +79,21 @@ export async function buildApp(folder, { watch = false, onBuilt } = {}) {
   if (watch) await build.watch();
   else await build.dispose();
   return () => build.dispose();
+}
+
+/**
+ * A build writes these; a folder without them is somebody's.
+ *
+ * @param {string} folder
+ */
+function checkReplaceable(folder) {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const isBuilt =
+    ["index.html", "assets"].every((name) => names.includes(name)) && names.some((name) => /^(main\.js|licences\.txt)$/.test(name));
+  if (names.length > 0 && !isBuilt)
+    throw new Error(
+      `Expected no folder, an empty one or an earlier build at ${folder} but found ${names.slice(0, 3).join(", ")}: it would be emptied`,
+    );
 }
 
 /**
