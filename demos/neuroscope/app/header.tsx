@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { sessionOf } from "../pages/write/write_session.ts";
 import { useBench } from "./bench_context.ts";
 import { isHelpOpen } from "./help_dialog.tsx";
 import { ModelPicker } from "./model_picker.tsx";
@@ -40,17 +41,19 @@ export function Header(): VNode {
   );
 }
 
-/** What computes: hardware, or the processor in its place. */
+/** What computes: hardware, or the processor in its place, then with how fast that wrote last. */
 function BackendChip(): VNode | null {
   const bench = useBench();
   const adapter = bench.adapter.value;
   const status = bench.status.value;
+  const speed = sessionOf(bench).speed.value;
   if (status.kind === "failed") return <span class="chip bad">WebGPU: not running</span>;
   if (!adapter) return <span class="chip">WebGPU: starting</span>;
   if (adapter.isSoftware)
     return (
       <span class="chip warn" title={`${adapter.name}. Everything works, slowly: no GPU takes part.`}>
         software WebGPU
+        {speed && <span class="chip-speed">, {Math.round(speed.tokensPerSecond)} tokens/s</span>}
       </span>
     );
   return <span class="chip good" title={adapter.features.join(", ")}>{`WebGPU: ${adapter.name}`}</span>;

@@ -12,11 +12,11 @@ interface Props {
 export function Navigation({ current }: Props): VNode {
   const bar = useRef<HTMLElement>(null);
   useEffect(() => {
-    // on a phone the bar is wider than the screen
-    bar.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+    const nav = bar.current;
+    return nav ? keepInSight(nav) : undefined;
   }, [current]);
   return (
-    <nav class="pages" aria-label="Pages" ref={bar}>
+    <nav class="pages" aria-label="Pages" ref={bar} onScroll={({ currentTarget }) => markEnds(currentTarget)}>
       {pages.map(({ name, title, key }) => (
         <a
           key={name}
@@ -33,4 +33,24 @@ export function Navigation({ current }: Props): VNode {
       ))}
     </nav>
   );
+}
+
+/** Keeps the page that is shown in the middle of a bar that is wider than the screen, also when letters get their own font. @returns Ends it. */
+function keepInSight(nav: HTMLElement): () => void {
+  const centre = (): void => {
+    const link = nav.querySelector<HTMLElement>("[aria-current]");
+    if (link) nav.scrollLeft = link.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+    markEnds(nav);
+  };
+  const observer = new ResizeObserver(centre);
+  observer.observe(nav);
+  for (const link of nav.children) observer.observe(link);
+  return () => observer.disconnect();
+}
+
+/** Says for the style sheet on which sides there are pages beyond the edge. */
+function markEnds(nav: HTMLElement): void {
+  const left = nav.scrollLeft > 4;
+  const right = nav.scrollLeft < nav.scrollWidth - nav.clientWidth - 4;
+  nav.dataset.more = left ? (right ? "both" : "start") : right ? "end" : "";
 }
