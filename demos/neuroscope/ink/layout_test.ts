@@ -15,12 +15,23 @@ const word = (text: string, steps = 0): LayoutWord => ({ text, segments: ink(ste
 
 describe("layOut()", () => {
   it("puts words side by side by their own ink, and on a new line where the paper ends", () => {
-    const { words, lines } = layOut([word("at", 6), word("the", 8), word("end", 8)], { width: 1.2 });
+    const { words, lines } = layOut([word("at", 6), word("the", 8), word("end", 8)], { width: 1.12 });
     expect(words[0]!.left).toBe(SPACING.side);
     expect(words[0]!.segments[0]!.from[0]).toBeCloseTo(SPACING.side, 10);
     expect(words[1]!.left).toBeCloseTo(words[0]!.right + SPACING.word, 10);
     expect(words.map(({ line }) => line)).toEqual([0, 0, 1]);
     expect([words[2]!.left, words[2]!.y, lines]).toEqual([SPACING.side, SPACING.above + SPACING.line, 2]);
+  });
+
+  it("gives words that are done no more room than their ink takes, and puts what is left of the paper on both sides", () => {
+    const words = [word("at", 6), word("the", 8), word("end", 8)].map((each) => ({ ...each, isDone: true }));
+    const width = 0.3 + 2 * SPACING.word + 0.4 + 0.4 + 2 * SPACING.side;
+    const { words: placed, lines } = layOut(words, { width: width + 0.2 });
+    expect(lines).toBe(1);
+    expect(placed[0]!.left).toBeCloseTo(SPACING.side + 0.1, 10);
+    expect(placed[2]!.right).toBeCloseTo(width + 0.2 - SPACING.side - 0.1, 10);
+    expect(layOut(words, { width: width - 0.01 }).lines).toBe(2);
+    expect(layOut(words, { width }).lines).toBe(1);
   });
 
   it("keeps lines as they are while a word grows, and joins the pieces of a word without a gap", () => {

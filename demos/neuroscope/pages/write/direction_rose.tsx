@@ -42,7 +42,7 @@ export function DirectionRose({ directions, tokenizer, drawn }: Props): VNode {
       {wedges}
       <circle class="hub" r={HUB - 2} />
       {[0.2, 0.6].map((share) => (
-        <text key={share} x={3} y={-radius(share) - 2}>
+        <text key={share} x={3} y={-radius(share) - 3}>
           {percent(share)}
         </text>
       ))}

@@ -14,7 +14,7 @@ interface Props {
 }
 
 const WIDTH = 220;
-const HALF = 44;
+const HALF = 40;
 
 /** How far the pen may go: above the line with ink, below it in the air, from short to long. */
 export function LengthBars({ down, up, tokenizer, drawn }: Props): VNode {
@@ -28,14 +28,14 @@ export function LengthBars({ down, up, tokenizer, drawn }: Props): VNode {
   };
   const ticks = [0.01, 0.03, 0.1, 0.3].map((length) => ({ length, bin: down.findIndex(({ token }) => reaches(tokenizer, token, length)) }));
   return (
-    <svg class="bars" viewBox={`0 ${-HALF - 4} ${WIDTH} ${2 * HALF + 22}`} role="img" aria-label={summaryOf({ down, up, tokenizer })}>
+    <svg class="bars" viewBox={`0 ${-HALF - 4} ${WIDTH} ${2 * HALF + 26}`} role="img" aria-label={summaryOf({ down, up, tokenizer })}>
       <g class="down">{down.map((each, i) => bar(each, i, 1))}</g>
       <g class="up">{up.map((each, i) => bar(each, i, -1))}</g>
       <path class="axis" d={`M0 0H${WIDTH}`} />
       {ticks
         .filter(({ bin }) => bin >= 0)
         .map(({ length, bin }) => (
-          <text key={length} x={x(bin + 0.5)} y={HALF + 15} text-anchor="middle">
+          <text key={length} x={x(bin + 0.5)} y={HALF + 18} text-anchor="middle">
             {length}
           </text>
         ))}

@@ -37,21 +37,21 @@ export function NextPanel({ words, position, tokenizer, temperature, topK }: Pro
       <h2 id="next-title">What comes next</h2>
       {!direction && <p class="muted small">{end ? `“${before!.text}” ends here: the end had ${percent(end.end)}.` : whyNothing(word)}</p>}
       {direction && (
-        <>
+        <div class="next-direction">
           <h3>
             Direction <span class="muted">{direction.end > 0.001 ? `or the end, ${percent(direction.end)}` : ""}</span>
           </h3>
           <DirectionRose directions={direction.directions} tokenizer={tokenizer} drawn={token(segment?.thetaIndex)} />
-        </>
+        </div>
       )}
       {length && (
-        <>
+        <div class="next-length">
           <h3>
             Length <span class="muted">with ink {percent(shareOf(length.down))}</span>
           </h3>
           <LengthBars down={length.down} up={length.up} tokenizer={tokenizer} drawn={token(segment?.radiusIndex)} />
           <p class="muted small">Above the line with ink, below it in the air, from short to long. Blue is what was drawn.</p>
-        </>
+        </div>
       )}
     </section>
   );

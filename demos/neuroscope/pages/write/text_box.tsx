@@ -16,7 +16,13 @@ export function TextBox({ text, plan, onInput, onWrite }: Props): VNode {
   const backdrop = useRef<HTMLDivElement>(null);
   return (
     <div class="text-box">
-      <label for="write-text">Text to write</label>
+      <div class="text-head">
+        <label for="write-text">Text to write</label>
+        <span id="write-count">
+          {text.length} of {LONGEST_TEXT}
+          <span class="visually-hidden"> characters</span>
+        </span>
+      </div>
       <div class="write-field">
         <div class="backdrop" ref={backdrop} aria-hidden="true">
           {plan ? marked(text, plan.marks) : text}
@@ -41,14 +47,8 @@ export function TextBox({ text, plan, onInput, onWrite }: Props): VNode {
           }}
         />
       </div>
-      <div class="text-about small">
-        <div id="write-notes" aria-live="polite">
-          {plan && plan.notes.length > 0 && <p class="note">{plan.notes.join(" ")}</p>}
-        </div>
-        <span id="write-count" class="muted">
-          {text.length} of {LONGEST_TEXT}
-          <span class="visually-hidden"> characters</span>
-        </span>
+      <div id="write-notes" aria-live="polite">
+        {plan && plan.notes.length > 0 && <p class="note small">{plan.notes.join(" ")}</p>}
       </div>
     </div>
   );

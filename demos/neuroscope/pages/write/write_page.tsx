@@ -52,10 +52,11 @@ export function WritePage(): VNode {
   // What is drawn.
   const tokenizer = useMemo(() => model && new StrokeTokenizer(model.tokenizer), [model]);
   const slant = settings.slant / 100;
-  const texts = words.map(({ text, isJoined }) => `${isJoined}${text}`).join(" ");
+  // Laid out anew when words are done: only then is it known how wide they are.
+  const texts = words.map(({ text, isJoined, isDone, key }) => `${isJoined}${text}${isDone ? key : ""}`).join(" ");
   const scale = useMemo(
-    () => fittingScale(words, { width, height: width < 500 ? 300 : 360, most: Math.min(LARGEST_SCALE, width * 0.9) }),
-    [texts, width],
+    () => fittingScale(words, { width, height: width < 500 ? 300 : 360, most: Math.min(LARGEST_SCALE, width * 0.9), slant }),
+    [texts, width, slant],
   );
   const layout = useMemo(() => layOut(words, { width: width / scale, slant }), [words, width, scale, slant]);
   const ink = useMemo(() => layout.words.flatMap(({ segments }) => segments), [layout]);
@@ -232,27 +233,28 @@ export function WritePage(): VNode {
           <Transport pen={pen} words={words} total={starts.at(-1)!} onToggle={toggle} onScrub={scrub} />
           <div class="sheet-foot">
             {status.kind === "loading" ? <LoadingStages stages={status.stages} /> : <WriteStatus session={session} />}
+            {canExport && !futures && <p class="small muted">Click a word to have it written anew.</p>}
             {isRecorded && (
               <p class="small muted">A recording of this model{status.kind === "failed" ? "." : ", until your GPU is ready."}</p>
             )}
           </div>
-          <div class="actions">
-            <button
-              type="button"
-              disabled={!canExport}
-              aria-pressed={futures !== undefined}
-              onClick={() => (futures ? clearEnds() : lookAhead())}
-            >
-              What else it could have written
-            </button>
-            <span class="actions-end">
-              <ExportMenu isEnabled={canExport} source={() => ({ words, ink, settings, model: model! })} />
-              <button type="button" onClick={copyLink}>
-                Copy link
-              </button>
-            </span>
-          </div>
         </section>
+        <div class="actions">
+          <button
+            type="button"
+            disabled={!canExport}
+            aria-pressed={futures !== undefined}
+            onClick={() => (futures ? clearEnds() : lookAhead())}
+          >
+            What else it could have written
+          </button>
+          <span class="actions-end">
+            <ExportMenu isEnabled={canExport} source={() => ({ words, ink, settings, model: model! })} />
+            <button type="button" onClick={copyLink}>
+              Copy link
+            </button>
+          </span>
+        </div>
         {tokenizer && (
           <NextPanel words={words} position={pen.position} tokenizer={tokenizer} temperature={settings.temperature} topK={settings.topK} />
         )}
