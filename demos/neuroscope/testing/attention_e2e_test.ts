@@ -19,10 +19,10 @@ describe("the attention page", () => {
     await ready(page);
     await reading(page);
     expect(await page.locator(".head-choose").count()).toBe(24);
-    expect(await page.locator(".attention-ink-glow line").count()).toBe(0);
+    expect(await page.locator(".attention-ink-glow path").count()).toBe(0);
 
     await page.locator(".letter-bar", { hasText: "n" }).first().hover();
-    expect(await page.locator(".attention-ink-glow line").count()).toBeGreaterThan(3);
+    expect(await page.locator(".attention-ink-glow path").count()).toBeGreaterThan(3);
     await page.locator("[data-segment]").nth(4).hover({ force: true });
     expect(await page.getByTestId("summary").textContent()).toMatch(/^Movement \d+ of \d+ looks: \d+ % on “/);
 
@@ -90,8 +90,8 @@ describe("the attention page", () => {
       page
         .locator(".ablation-inks svg")
         .nth(index)
-        .locator("line")
-        .evaluateAll((lines) => lines.map((line) => ["x1", "y1", "x2", "y2"].map((name) => line.getAttribute(name)).join()));
+        .locator("path")
+        .evaluateAll((paths) => paths.map((path) => path.getAttribute("d") ?? ""));
     const [all, without] = [await drawn(0), await drawn(1)];
     expect(without.length).toBeGreaterThan(0);
     expect(without).not.toEqual(all);

@@ -7,6 +7,17 @@ import { useShortcuts } from "../../app/keys.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
 import { route, setParams } from "../../app/route.ts";
 import { LARGEST_SEED, readWriting, writingRanges } from "../../app/writing.ts";
+
+  const settings = (
+    <>
+const drawing = [
+  { name: "temperature", label: "Temperature", value: temperature, shown: temperature.toFixed(2) },
+  { name: "topK", label: "Top k", value: topK, shown: topK === 0 ? "all" : String(topK) },
+] as const;
+
+    </>
+  );
+
 import type { ModelFacts } from "../../engine/model_file.ts";
 import { fitWord } from "../write/text_plan.ts";
 import { AblationPanel } from "./ablation_panel.tsx";
@@ -54,6 +65,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
   const { ink, reading, without, error } = useAttention({ text, seed, temperature, topK, off });
   const measurement = useHeadMeasurement();
   const [hovered, setHovered] = useState<Focus>(null);
+  const isWide = useMatch("(min-width: 641px)");
 
   const segments = ink?.segments ?? [];
   const mapped = useMemo(
@@ -116,18 +128,54 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
     if (locked && summary) announce(summary);
   }, [focusId(locked), headId(chosen), mode]);
 
-  const drawing = [
-    { name: "temperature", label: "Temperature", value: temperature, shown: temperature.toFixed(2) },
-    { name: "topK", label: "Top k", value: topK, shown: topK === 0 ? "all" : String(topK) },
-  ] as const;
-
+  const settings = (
+    <>
+      <div class="field attention-seed">
+        <label for="attention-seed">Seed</label>
+        <input
+          id="attention-seed"
+          type="number"
+          min={0}
+          step={1}
+          value={seed}
+          onInput={(event) => setParams({ seed: wholeNumber(event.currentTarget.value, 0), lock: "" })}
+        />
+      </div>
+      <div class="field attention-temperature">
+        <label for="attention-temperature">Temperature</label>
+        <output for="attention-temperature">{temperature.toFixed(2)}</output>
+        <input
+          id="attention-temperature"
+          type="range"
+          min={0}
+          max={1.5}
+          step={0.05}
+          value={temperature}
+          onInput={(event) => setParams({ temp: event.currentTarget.value, lock: "" })}
+        />
+      </div>
+      <fieldset class="attention-rows">
+        <legend>Seen while</legend>
+        {rowModes.map((name) => (
+          <label key={name} class="attention-row-mode" title={rowNames[name].long}>
+            <input
+              type="radio"
+              name="rows"
+              value={name}
+              checked={mode === name}
+              onChange={() => setParams({ rows: name === "average" ? "" : name })}
+            />
+            {rowNames[name].short}
+            <span class="visually-hidden">{rowNames[name].long}</span>
+          </label>
+        ))}
+      </fieldset>
+    </>
+  );
   return (
     <div class="attention-page">
       <h1>Attention</h1>
-      <p class="muted">
-        While the model writes, every head looks somewhere: at letters of the text, or back at its own ink. Point at a letter or at the ink,
-        click to keep it, and switch heads off to see what they were for.
-      </p>
+      <p class="muted">Where each head looks as the model writes. Point at it, click to hold; switch heads off.</p>
       <form class="attention-controls" onSubmit={(event) => event.preventDefault()}>
         <div class="field attention-text">
           <label for="attention-text">Word</label>
@@ -194,7 +242,11 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
           ))}
         </fieldset>
       </form>
-      {error && <div class="notice bad">{error}</div>}
+      {error && (
+        <div class="notice bad" role="alert">
+          {error}
+        </div>
+      )}
 
       <div class="attention-columns">
         <div class="attention-heads card">
@@ -275,12 +327,31 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
               path={path}
               arcs={arcs}
               focus={focus}
+              hasArcs={isSelf}
               label={`The model's ink of “${text}”. ${summary}`}
               onHover={(index) => hover(index === null ? null : { kind: "segment", index })}
               onChoose={(index) => lock({ kind: "segment", index })}
             />
+            <div class="attention-read">
+              <p class="attention-summary" data-testid="summary">
+                {summary || (status(ink) ?? "")}
+              </p>
+              <button type="button" disabled={!locked} onClick={() => setParams({ lock: "" })}>
+                Let go
+              </button>
+            </div>
+            {current && (
+              <AttentionMapView
+                map={current.map}
+                letters={isSelf ? undefined : letters}
+                focus={focus}
+                label={`Map of ${headTitle(chosen)}: ${isSelf ? "earlier movements" : "letters"} down, movements across`}
+                onHover={hover}
+                onChoose={lock}
+              />
+            )}
             <div class="attention-scrub">
-              <label for="attention-scrub" class="small muted">
+              <label for="attention-scrub" class="visually-hidden">
                 Movement
               </label>
               <input

@@ -69,6 +69,7 @@ export function HeadGrid({ kind, heads, chosen, off, ablations, onChoose, onTogg
                     onClick={() => onToggle(head)}
                   >
                     <span class="visually-hidden">{headTitle(head)} </span>
+                    <span class="switch-track" aria-hidden="true" />
                     {isOff ? "off" : "on"}
                   </button>
                 </div>

@@ -5,6 +5,7 @@ import { announce } from "../../app/announce.ts";
 import { useBench } from "../../app/bench_context.ts";
 import { keepStorage } from "../../app/keep_storage.ts";
 import { useShortcuts } from "../../app/keys.ts";
+import { useMatch } from "../../app/use_match.ts";
 import { bankOf, inkOf, readBank, type Stroke } from "./collection.ts";
 import { LetterCounts } from "./letter_counts.tsx";
 import { ModelView } from "./model_view.tsx";
@@ -228,18 +229,6 @@ export function CollectPage(): VNode {
       </div>
     </div>
   );
-}
-
-/** Whether a media query holds now. */
-function useMatch(query: string): boolean {
-  const [matches, setMatches] = useState(() => matchMedia(query).matches);
-  useEffect(() => {
-    const list = matchMedia(query);
-    const onChange = (): void => setMatches(list.matches);
-    list.addEventListener("change", onChange);
-    return () => list.removeEventListener("change", onChange);
-  }, [query]);
-  return matches;
 }
 
 function reasonsOf(skipped: readonly { readonly reason: string }[]): string {
