@@ -6,18 +6,8 @@ import { useBench } from "../../app/bench_context.ts";
 import { useShortcuts } from "../../app/keys.ts";
 import { LoadingStages } from "../../app/loading_stages.tsx";
 import { route, setParams } from "../../app/route.ts";
+import { useMatch } from "../../app/use_match.ts";
 import { LARGEST_SEED, readWriting, writingRanges } from "../../app/writing.ts";
-
-  const settings = (
-    <>
-const drawing = [
-  { name: "temperature", label: "Temperature", value: temperature, shown: temperature.toFixed(2) },
-  { name: "topK", label: "Top k", value: topK, shown: topK === 0 ? "all" : String(topK) },
-] as const;
-
-    </>
-  );
-
 import type { ModelFacts } from "../../engine/model_file.ts";
 import { fitWord } from "../write/text_plan.ts";
 import { AblationPanel } from "./ablation_panel.tsx";
@@ -128,6 +118,11 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
     if (locked && summary) announce(summary);
   }, [focusId(locked), headId(chosen), mode]);
 
+  const drawing = [
+    { name: "temperature", label: "Temperature", value: temperature, shown: temperature.toFixed(2) },
+    { name: "topK", label: "Top k", value: topK, shown: topK === 0 ? "all" : String(topK) },
+  ] as const;
+
   const settings = (
     <>
       <div class="field attention-seed">
@@ -136,24 +131,30 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
           id="attention-seed"
           type="number"
           min={0}
+          max={LARGEST_SEED}
           step={1}
           value={seed}
-          onInput={(event) => setParams({ seed: wholeNumber(event.currentTarget.value, 0), lock: "" })}
+          onInput={({ currentTarget: { valueAsNumber, validity } }) => {
+            if (validity.valid && Number.isInteger(valueAsNumber)) setParams({ seed: valueAsNumber, lock: null });
+          }}
         />
       </div>
-      <div class="field attention-temperature">
-        <label for="attention-temperature">Temperature</label>
-        <output for="attention-temperature">{temperature.toFixed(2)}</output>
-        <input
-          id="attention-temperature"
-          type="range"
-          min={0}
-          max={1.5}
-          step={0.05}
-          value={temperature}
-          onInput={(event) => setParams({ temp: event.currentTarget.value, lock: "" })}
-        />
-      </div>
+      {drawing.map(({ name, label, value, shown }) => (
+        <div class="field attention-temperature" key={name}>
+          <label for={`attention-${name}`}>{label}</label>
+          <output for={`attention-${name}`}>{shown}</output>
+          <input
+            id={`attention-${name}`}
+            type="range"
+            min={writingRanges[name].least}
+            max={writingRanges[name].most}
+            step={writingRanges[name].step}
+            value={value}
+            aria-valuetext={shown}
+            onInput={(event) => setParams({ [name]: event.currentTarget.value, lock: null })}
+          />
+        </div>
+      ))}
       <fieldset class="attention-rows">
         <legend>Seen while</legend>
         {rowModes.map((name) => (
@@ -163,7 +164,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
               name="rows"
               value={name}
               checked={mode === name}
-              onChange={() => setParams({ rows: name === "average" ? "" : name })}
+              onChange={() => setParams({ rows: name === "average" ? null : name })}
             />
             {rowNames[name].short}
             <span class="visually-hidden">{rowNames[name].long}</span>
@@ -195,52 +196,15 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
             </p>
           )}
         </div>
-        <div class="field attention-seed">
-          <label for="attention-seed">Seed</label>
-          <input
-            id="attention-seed"
-            type="number"
-            min={0}
-            max={LARGEST_SEED}
-            step={1}
-            value={seed}
-            onInput={({ currentTarget: { valueAsNumber, validity } }) => {
-              if (validity.valid && Number.isInteger(valueAsNumber)) setParams({ seed: valueAsNumber, lock: null });
-            }}
-          />
-        </div>
-        {drawing.map(({ name, label, value, shown }) => (
-          <div class="field attention-temperature" key={name}>
-            <label for={`attention-${name}`}>{label}</label>
-            <output for={`attention-${name}`}>{shown}</output>
-            <input
-              id={`attention-${name}`}
-              type="range"
-              min={writingRanges[name].least}
-              max={writingRanges[name].most}
-              step={writingRanges[name].step}
-              value={value}
-              aria-valuetext={shown}
-              onInput={(event) => setParams({ [name]: event.currentTarget.value, lock: null })}
-            />
-          </div>
-        ))}
-        <fieldset class="attention-rows">
-          <legend>Seen while</legend>
-          {rowModes.map((name) => (
-            <label key={name} class="attention-row-mode" title={rowNames[name].long}>
-              <input
-                type="radio"
-                name="rows"
-                value={name}
-                checked={mode === name}
-                onChange={() => setParams({ rows: name === "average" ? null : name })}
-              />
-              {rowNames[name].short}
-              <span class="visually-hidden">{rowNames[name].long}</span>
-            </label>
-          ))}
-        </fieldset>
+        {/* On a phone the word and the picture come first. */}
+        {isWide ? (
+          settings
+        ) : (
+          <details class="attention-more">
+            <summary>Seed, temperature, rows</summary>
+            <div>{settings}</div>
+          </details>
+        )}
       </form>
       {error && (
         <div class="notice bad" role="alert">
@@ -334,7 +298,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
             />
             <div class="attention-read">
               <p class="attention-summary" data-testid="summary">
-                {summary || (status(ink) ?? "")}
+                {text === "" ? "Type a word for the model to write." : summary || (status(ink) ?? "")}
               </p>
               <button type="button" disabled={!locked} onClick={() => setParams({ lock: "" })}>
                 Let go
@@ -365,23 +329,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
                 aria-valuetext={summary}
                 onInput={(event) => setParams({ lock: focusId({ kind: "segment", index: Number(event.currentTarget.value) }) })}
               />
-              <button type="button" disabled={!locked} onClick={() => setParams({ lock: null })}>
-                Let go
-              </button>
             </div>
-            <p class="attention-summary" data-testid="summary">
-              {text === "" ? "Type a word for the model to write." : summary || (status(ink) ?? "")}
-            </p>
-            {current && (
-              <AttentionMapView
-                map={current.map}
-                letters={isSelf ? undefined : letters}
-                focus={focus}
-                label={`Map of ${headTitle(chosen)}: ${isSelf ? "earlier movements" : "letters"} down, movements across`}
-                onHover={hover}
-                onChoose={lock}
-              />
-            )}
           </section>
           <AblationPanel text={text} off={off} ink={ink} without={without} onToggle={toggle} onClear={() => setParams({ off: null })} />
         </div>

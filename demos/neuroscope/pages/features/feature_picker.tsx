@@ -51,7 +51,8 @@ export function FeaturePicker({ features, held, onPick }: FeaturePickerProps): V
         {found.map(({ index, label }) => (
           <li>
             <button type="button" class="chip" onClick={() => pick(index)}>
-              <strong>#{index}</strong>&nbsp;{label}
+              <strong>#{index}</strong>
+              <span>{label}</span>
             </button>
           </li>
         ))}

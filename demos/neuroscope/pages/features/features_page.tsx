@@ -34,7 +34,7 @@ export function FeaturesPage(): VNode {
   const tab = first === "scope" || first === "steer" ? first : "";
   const pages = usePages(useOverview(shippedFeatures).value);
   return (
-    <div class="features">
+    <div class="features-page">
       <h1 class="visually-hidden">Features</h1>
       <nav class="feature-tabs" aria-label="Features">
         {tabs.map(({ path, title }) => (

@@ -14,6 +14,9 @@ export interface HeldFeatureProps {
   readonly onTimes: (times: number | null) => void;
 }
 
+/** Multiples that are marked under the slider: 0 is the feature taken out, 1 its highest activation. */
+const MARKS = [-LARGEST_MULTIPLE, -1, 0, 1, LARGEST_MULTIPLE] as const;
+
 /** A feature that is held at a value: a slider for large steps and small ones, a number for exact ones. */
 export function HeldFeature({ feature, times, max, label, onTimes }: HeldFeatureProps): VNode {
   const id = `held-${feature}`;
@@ -24,16 +27,25 @@ export function HeldFeature({ feature, times, max, label, onTimes }: HeldFeature
         <a href={linkTo("features", { path: [feature] })}>#{feature}</a> <span class="muted">{label}</span>
       </legend>
       <div class="held-slider">
-        <input
-          type="range"
-          min={-1}
-          max={1}
-          step={0.01}
-          value={timesToSlider(times)}
-          aria-label={`Feature ${feature}`}
-          aria-valuetext={spoken}
-          onInput={(event) => onTimes(sliderToTimes(event.currentTarget.valueAsNumber))}
-        />
+        <span class="held-range">
+          <input
+            type="range"
+            min={-1}
+            max={1}
+            step={0.01}
+            value={timesToSlider(times)}
+            aria-label={`Feature ${feature}`}
+            aria-valuetext={spoken}
+            onInput={(event) => onTimes(sliderToTimes(event.currentTarget.valueAsNumber))}
+          />
+          <span class="held-marks" aria-hidden="true">
+            {MARKS.map((mark) => (
+              <span key={mark} class="held-mark" style={{ "--at": (timesToSlider(mark) + 1) / 2 }}>
+                {String(mark).replace("-", "−")}
+              </span>
+            ))}
+          </span>
+        </span>
         <button type="button" class="quiet let-go" title="Let it go" onClick={() => onTimes(null)}>
           <span aria-hidden="true">×</span>
           <span class="visually-hidden">Let feature {feature} go</span>

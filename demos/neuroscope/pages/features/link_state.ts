@@ -17,6 +17,8 @@ export interface ScopeState extends Writing {
   readonly show: Show;
   /** `own`: each feature's colours go up to its strongest here; `shared`: to the strongest in the whole corpus. */
   readonly scale: "own" | "shared";
+  /** Curves through the ends of the movements, which is for looking at; else the movements. */
+  readonly smooth: boolean;
   readonly pins: readonly number[];
   /** The feature that alone colours the ink; null for the pinned ones. */
   readonly feature: number | null;
@@ -36,6 +38,8 @@ export interface SteerState extends Writing {
   readonly reach: "firing" | "everywhere";
   /** Draw the untouched ink faintly behind the steered. */
   readonly ghost: boolean;
+  /** As in the scope. */
+  readonly smooth: boolean;
 }
 
 /** Parameters of a link, as the route has them. */
@@ -49,9 +53,10 @@ export function readScope(params: Params): ScopeState {
     ...readWriting(params),
     source: oneOf(params.get("ink"), ["model", "hand", "drawn"] as const),
     drawn: readTokens(params.get("drawn") ?? ""),
-    by: oneOf(params.get("by"), ["size", "quantile", "loss"] as const),
+    by: oneOf(params.get("by"), ["specific", "size", "quantile", "loss"] as const),
     show: oneOf(params.get("show"), ["r", "theta", "max"] as const),
     scale: oneOf(params.get("scale"), ["shared", "own"] as const),
+    smooth: params.get("smooth") !== "0",
     pins: [...new Set((params.get("pins") ?? "").split(",").flatMap((pin) => wholeNumber(pin) ?? []))].slice(0, MOST_PINS),
     feature: wholeNumber(params.get("f")),
     segment: wholeNumber(params.get("seg")),
@@ -60,15 +65,16 @@ export function readScope(params: Params): ScopeState {
 
 /** Writes some of the scope's state as a link has it. Defaults are left out. */
 export function writeScope(changes: Partial<ScopeState>): Changes {
-  const { source, drawn, by, show, scale, pins, feature, segment, ...writing } = changes;
+  const { source, drawn, by, show, scale, smooth, pins, feature, segment, ...writing } = changes;
   return {
     ...writeWriting(writing),
     ...given({
       ink: source && without(source, "model"),
       drawn: drawn && writeTokens(drawn),
-      by: by && without(by, "size"),
+      by: by && without(by, "specific"),
       show: show && without(show, "r"),
       scale: scale && without(scale, "shared"),
+      smooth: smooth === undefined ? undefined : smooth ? null : 0,
       pins: pins?.join(","),
       f: feature,
       seg: segment,
@@ -86,6 +92,7 @@ export function readSteer(params: Params): SteerState {
   const first = held.filter(({ feature }, i) => held.findIndex((other) => other.feature === feature) === i);
   return {
     ...readWriting(params),
+    smooth: params.get("smooth") !== "0",
     held: first,
     reach: oneOf(params.get("at"), ["firing", "everywhere"] as const),
     ghost: params.get("ghost") !== "0",

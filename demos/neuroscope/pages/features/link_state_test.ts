@@ -31,9 +31,10 @@ const scope: fc.Arbitrary<ScopeState> = fc.record({
   temperature,
   topK,
   drawn: fc.array(fc.integer({ min: 0, max: 524 }), { maxLength: 12 }),
-  by: fc.constantFrom("size", "quantile", "loss"),
+  by: fc.constantFrom("specific", "size", "quantile", "loss"),
   show: fc.constantFrom("theta", "r", "max"),
   scale: fc.constantFrom("own", "shared"),
+  smooth: fc.boolean(),
   pins: fc.uniqueArray(number, { maxLength: 3 }),
   feature: fc.option(number),
   segment: fc.option(number),
@@ -50,6 +51,7 @@ const steering: fc.Arbitrary<SteerState> = fc.record({
   }),
   reach: fc.constantFrom("firing", "everywhere"),
   ghost: fc.boolean(),
+  smooth: fc.boolean(),
 });
 
 describe("links", () => {

@@ -26,7 +26,7 @@ const MOST = 40;
 
 /** Features in their order, each with a button that colours the ink with it alone and one that pins it. */
 export function RankedList({ ranked, by, summaries, pins, feature, onFeature, onPin, onPreview }: RankedListProps): VNode {
-  const most = ranked.reduce((sum, { score, value }) => Math.max(sum, Math.abs(by === "size" ? value : (score ?? 0))), 0);
+  const most = ranked.reduce((sum, { score }) => Math.max(sum, Math.abs(score ?? 0)), 0);
   return (
     <ol class="ranked">
       {ranked.slice(0, MOST).map(({ index, value, score }) => {
@@ -86,7 +86,8 @@ export function RankedList({ ranked, by, summaries, pins, feature, onFeature, on
 }
 
 function scoreText(by: RankBy, { value, score }: Pick<Ranked, "value" | "score">): string {
-  if (by === "size") return spelled(value);
+  if (by === "size" || (by === "specific" && score === null)) return spelled(value);
   if (score === null) return "…";
+  if (by === "specific") return score.toFixed(1);
   return by === "quantile" ? `${Number((100 * score).toFixed(score > 0.99 ? 1 : 0))} %` : `${signed(1000 * score)}`;
 }

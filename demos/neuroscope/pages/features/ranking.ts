@@ -4,8 +4,11 @@ import type { AblationOnInk, FeatureOnInk } from "../../engine/features.ts";
 
 /** Which of a segment's two tokens counts: the one that has just chosen a direction, the one that completes it, or the stronger. */
 export type Show = "theta" | "r" | "max";
-/** What features are ranked by: activation, its rank among the feature's own, or what the loss rises by without it. */
-export type RankBy = "size" | "quantile" | "loss";
+/**
+ * What features are ranked by: how much their firing tells ({@link specificity}), activation, its rank among the feature's own, or what the
+ * loss rises by without it.
+ */
+export type RankBy = "specific" | "size" | "quantile" | "loss";
 
 /** A feature in the list beside the ink. */
 export interface Ranked {
@@ -59,6 +62,14 @@ export function quantileOf(value: number, { edges, heights }: Bars): number | nu
 }
 
 /**
+ * How much it tells that a feature fires so: the share of its highest activation, times the bits that a firing of it tells, −log₂ of how much
+ * of the ink it fires on. Features that fire almost everywhere, such as those of places on the paper, come to nearly 0.
+ */
+export function specificity(value: number, { max, density }: { readonly max: number; readonly density: number }): number {
+  return max > 0 && density > 0 ? Math.min(1, value / max) * -Math.log2(Math.min(1, density)) : 0;
+}
+
+/**
  * Features that fire on the ink, or on one segment of it, in their order; those of unknown score come last, by activation.
  *
  * @example
@@ -74,16 +85,19 @@ export function rankFeatures(
     readonly show: Show;
     /** The chosen segment's number; null for all of the ink. */
     readonly segment: number | null;
+    /** What is known of features over the corpus, by their numbers. */
+    readonly known?: readonly { readonly max: number; readonly density: number }[];
     readonly histograms?: ReadonlyMap<number, Bars>;
     readonly ablations?: ReadonlyMap<number, AblationOnInk>;
   },
 ): Ranked[] {
-  const { by, segments, show, segment, histograms, ablations } = options;
+  const { by, segments, show, segment, known, histograms, ablations } = options;
   const wanted = placesOf(segment === null ? segments : segments.slice(segment, segment + 1), show);
   const ranked = features.flatMap((feature): Ranked[] => {
     const { index } = feature;
     const value = feature.places.reduce((most, place, i) => (wanted.has(place) ? Math.max(most, feature.values[i]!) : most), 0);
     if (!(value > 0)) return [];
+    if (by === "specific") return [{ index, value, score: known?.[index] ? specificity(value, known[index]) : null }];
     if (by === "size") return [{ index, value, score: value }];
     if (by === "quantile") {
       const bars = histograms?.get(index);

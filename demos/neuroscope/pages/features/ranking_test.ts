@@ -1,6 +1,6 @@
 import { StrokeTokenizer } from "@cursive/cursive-model";
 import { describe, expect, it } from "vitest";
-import { alongSegments, alongTokens, foretold, quantileOf, rankFeatures } from "./ranking.ts";
+import { alongSegments, alongTokens, foretold, quantileOf, rankFeatures, specificity } from "./ranking.ts";
 
 const tokenizer = new StrokeTokenizer({ bins: "polar-73" });
 const segments = tokenizer.segments([100, 3, 110, 4, 120, 5]); // tokens 0–5 are three segments
@@ -34,6 +34,16 @@ describe("quantileOf", () => {
   });
 });
 
+describe("specificity", () => {
+  it("is the bits of a firing at a feature's highest activation, less below it, and 0 for what always fires", () => {
+    expect(specificity(4, { max: 4, density: 0.25 })).toBe(2);
+    expect(specificity(1, { max: 4, density: 0.25 })).toBe(0.5);
+    expect(specificity(9, { max: 4, density: 0.25 })).toBe(2);
+    expect(specificity(4, { max: 4, density: 1 })).toBeCloseTo(0, 12);
+    expect(specificity(4, { max: 0, density: 0 })).toBe(0);
+  });
+});
+
 describe("rankFeatures", () => {
   const all = { segments, show: "max", segment: null } as const;
 
@@ -46,6 +56,16 @@ describe("rankFeatures", () => {
     expect(numbers(rankFeatures(features, { ...all, by: "size", show: "r" }))).toEqual([7, 2, 9]);
     expect(numbers(rankFeatures(features, { ...all, by: "size", segment: 0 }))).toEqual([2, 7]);
     expect(numbers(rankFeatures(features, { ...all, by: "size", segment: 0, show: "theta" }))).toEqual([7]);
+  });
+
+  it("ranks seldom ones before frequent ones, unknown ones last", () => {
+    const known = { 2: { max: 9, density: 0.5 }, 7: { max: 5, density: 1 / 64 } };
+    const list = Array.from({ length: 8 }, (_, i) => known[i as 2 | 7]);
+    expect(rankFeatures(features, { ...all, by: "specific", known: list as { max: number; density: number }[] })).toEqual([
+      { index: 7, value: 5, score: 6 },
+      { index: 2, value: 9, score: 1 },
+      { index: 9, value: 1, score: null },
+    ]);
   });
 
   it("ranks by what is strong for the feature itself, unknown ones last", () => {

@@ -41,7 +41,7 @@ interface Shown {
 
 /** The ink in the colours of features, with a strip for each and what is known of the segment one points at. */
 export function ScopeInk({ state, change, reading, segments, segment, summaries, alone }: ScopeInkProps): VNode {
-  const { show, pins, scale } = state;
+  const { show, pins, scale, smooth } = state;
   const hovered = useSignal<number | null>(null);
   const { text, losses, tokens, cut } = reading;
   const wanted = alone === null || pins.includes(alone) ? pins : [...pins, alone];
@@ -64,7 +64,7 @@ export function ScopeInk({ state, change, reading, segments, segment, summaries,
   return (
     <section class="card scope-ink" aria-label="Ink">
       <InkStage
-        {...{ segments, selected: segment, paint: painted.length > 0 ? paint : undefined }}
+        {...{ segments, smooth, selected: segment, paint: painted.length > 0 ? paint : undefined }}
         box={boxAround(segments)}
         asDots={show === "theta"}
         label={summaryOf(text, painted, segments)}
@@ -164,6 +164,10 @@ export function ScopeInk({ state, change, reading, segments, segment, summaries,
           ]}
           onChoice={(next) => change({ scale: next })}
         />
+        <label class="check" title="Curves through the ends of the segments. Off: the segments as the model draws them">
+          <input type="checkbox" checked={smooth} onChange={(event) => change({ smooth: event.currentTarget.checked })} />
+          Smooth
+        </label>
         {wanted.length > 0 && (
           <a
             class="button"

@@ -81,7 +81,7 @@ export function ScopeTab({ model, source, overview }: ScopeTabProps): VNode {
       )}
       {asked.isBusy && asked.progress ? (
         <div class="card scope-ink">
-          <Writing tokens={asked.progress} tokenizer={tokenizer} text={text} />
+          <Writing tokens={asked.progress} tokenizer={tokenizer} text={text} smooth={state.smooth} />
         </div>
       ) : reading && asked.request ? (
         <Reading {...{ state, change, reading, tokenizer, source, overview }} isStale={asked.isBusy} />
@@ -108,9 +108,14 @@ function emptyText({ source }: ScopeState, { text, isReady }: { readonly text: s
 }
 
 /** The model's ink as it comes. */
-function Writing(props: { readonly tokens: readonly number[]; readonly tokenizer: StrokeTokenizer; readonly text: string }): VNode {
+function Writing(props: {
+  readonly tokens: readonly number[];
+  readonly tokenizer: StrokeTokenizer;
+  readonly text: string;
+  readonly smooth: boolean;
+}): VNode {
   const segments = props.tokenizer.segments(props.tokens);
-  return <InkStage segments={segments} box={boxAround(segments)} label={`The model is writing “${props.text}”`} />;
+  return <InkStage segments={segments} smooth={props.smooth} box={boxAround(segments)} label={`The model is writing “${props.text}”`} />;
 }
 
 interface ReadingProps {
@@ -137,8 +142,8 @@ function Reading({ state, change, reading, tokenizer, source, overview, isStale 
     () => new Map((ablating.answer ?? []).map((ablation) => [ablation.index, ablation] as const)),
     [ablating.answer],
   );
-  const ranked = rankFeatures(features, { by, show, segment, segments, histograms, ablations });
   const summaries = overview?.features ?? [];
+  const ranked = rankFeatures(features, { by, show, segment, segments, known: summaries, histograms, ablations });
   const preview = useSignal<number | null>(null);
   // With nothing chosen, what is strongest shows what there is to see.
   const alone = preview.value ?? feature ?? (pins.length === 0 ? (ranked[0]?.index ?? null) : null);
@@ -181,18 +186,31 @@ function Reading({ state, change, reading, tokenizer, source, overview, isStale 
           legend="Ranked by"
           value={by}
           choices={[
+            ["specific", "specific", "The share of its maximum, times the bits that a firing of it tells"],
             ["size", "size", "Its strongest activation here"],
             ["quantile", "quantile", "The share of its activations in the corpus that are weaker"],
-            ["loss", "loss effect", "What the loss of this ink rises by without it, in thousandths of a nat a token"],
+            ["loss", "loss", "What the loss of this ink rises by without it, in thousandths of a nat a token"],
           ]}
           onChoice={(next) => change({ by: next })}
         />
+        {(by === "specific" || by === "size") && (
+          <p class="small muted">
+            {by === "size" || !overview
+              ? "The strongest activation on this ink."
+              : "In bits: the share of its own maximum that a feature reaches here, times −log₂ of how much of all ink it fires on. Rare features come first."}
+          </p>
+        )}
+        {by === "quantile" && overview && <p class="small muted">The share of a feature's activations that are weaker.</p>}
         {by === "loss" && ablating.isBusy && (
           <p class="small muted" role="status">
             Taking features out one by one: {ablating.progress?.done ?? 0} of {numbers.length}
           </p>
         )}
-        {by === "loss" && ablating.error && <p class="notice bad">{ablating.error}</p>}
+        {by === "loss" && ablating.error && (
+          <p class="notice bad" role="alert">
+            {ablating.error}
+          </p>
+        )}
         {by === "quantile" && !overview && <p class="small muted">This autoencoder has no feature pages to take quantiles from.</p>}
         {by === "loss" && !ablating.isBusy && (
           <p class="small muted">Rise of the loss without the feature, in thousandths of a nat a token.</p>

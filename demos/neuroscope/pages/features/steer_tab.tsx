@@ -96,8 +96,8 @@ export function SteerTab({ model, overview }: SteerTabProps): VNode {
         </section>
       </div>
       <Comparison
-        {...{ model, asked, text, isSteered: held.length > 0, reach, ghost: state.ghost }}
-        onGhost={(ghost) => change({ ghost })}
+        {...{ model, asked, text, isSteered: held.length > 0, reach, ghost: state.ghost, smooth: state.smooth }}
+        change={change}
       />
     </div>
   );
@@ -110,11 +110,12 @@ interface ComparisonProps {
   readonly isSteered: boolean;
   readonly reach: SteerState["reach"];
   readonly ghost: boolean;
-  readonly onGhost: (ghost: boolean) => void;
+  readonly smooth: boolean;
+  readonly change: (changes: Pick<Partial<SteerState>, "ghost" | "smooth">) => void;
 }
 
 /** Both inks to one scale, what changed, and how much each segment of the untouched one would have been written otherwise. */
-function Comparison({ model, asked, text, isSteered, reach, ghost, onGhost }: ComparisonProps): VNode {
+function Comparison({ model, asked, text, isSteered, reach, ghost, smooth, change }: ComparisonProps): VNode {
   const tokenizer = useMemo(() => new StrokeTokenizer(model.tokenizer), [model]);
   const { answer, isBusy, progress, error } = asked;
   const now = isBusy && progress ? progress : answer && { baseline: answer.baseline.tokens, steered: answer.steered.tokens };
@@ -142,20 +143,27 @@ function Comparison({ model, asked, text, isSteered, reach, ghost, onGhost }: Co
   return (
     <div class={`steer-inks${isBusy && !progress ? " stale" : ""}`} aria-busy={isBusy}>
       <figure class="card untouched">
-        <figcaption>Untouched</figcaption>
-        <InkStage segments={baseline} box={box} label={`“${text}” as the model writes it`} />
+        <figcaption>
+          Untouched
+          <label class="check small" title="Curves through the ends of the segments. Off: the segments as the model draws them">
+            <input type="checkbox" checked={smooth} onChange={(event) => change({ smooth: event.currentTarget.checked })} />
+            smooth
+          </label>
+        </figcaption>
+        <InkStage segments={baseline} box={box} smooth={smooth} label={`“${text}” as the model writes it`} />
       </figure>
       <figure class="card steered">
         <figcaption>
           Steered
           <label class="check small">
-            <input type="checkbox" checked={ghost} onChange={(event) => onGhost(event.currentTarget.checked)} />
+            <input type="checkbox" checked={ghost} onChange={(event) => change({ ghost: event.currentTarget.checked })} />
             untouched behind
           </label>
         </figcaption>
         <InkStage
           segments={steered}
           box={box}
+          smooth={smooth}
           ghost={ghost ? baseline : undefined}
           isChanged={(segment) => changed.has(segment)}
           label={`“${text}” with ${isSteered ? "features held" : "nothing held"}: ${changed.size} of ${steered.length} segments come after the first difference`}
@@ -175,12 +183,22 @@ function Comparison({ model, asked, text, isSteered, reach, ghost, onGhost }: Co
                 </dd>
               </div>
               <div>
-                <dt>mean KL, nats a token</dt>
-                <dd>{spelled(answer.meanKl)}</dd>
+                <dt>mean KL</dt>
+                <dd>
+                  {spelled(answer.meanKl)} <span class="small muted">nats a token</span>
+                </dd>
               </div>
               <div>
-                <dt>distance, canvas heights</dt>
-                <dd>{distance === null || distance === undefined ? "–" : spelled(distance)}</dd>
+                <dt>distance of the inks</dt>
+                <dd>
+                  {distance === null || distance === undefined ? (
+                    "–"
+                  ) : (
+                    <>
+                      {spelled(distance)} <span class="small muted">heights</span>
+                    </>
+                  )}
+                </dd>
               </div>
               <div>
                 <dt>length of the line</dt>
