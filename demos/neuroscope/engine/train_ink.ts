@@ -11,8 +11,9 @@ export interface DrawnInk {
 /** The paper that ink takes, in canvas heights. */
 export type InkBox = readonly [left: number, top: number, right: number, bottom: number];
 
-/** Room for a short word, so that scribbles do not fill the picture. */
-const LEAST: InkBox = [0, -0.27, 0.5, 0.1];
+/** Room for a short word, so that scribbles do not fill the picture: its width, and how far up and down. */
+const LEAST_WIDTH = 0.5;
+const [LEAST_TOP, LEAST_BOTTOM] = [-0.27, 0.1];
 const MARGIN = 0.03;
 /** Beyond this much paper a picture would show nothing any more: an early model runs away. */
 const MOST_WIDTH = 3;
@@ -29,9 +30,9 @@ export function drawnInk(text: string, segments: readonly InkSegment[]): DrawnIn
   return { text, path: strokes.map((stroke) => pathData(stroke, { smooth: true })).join(""), box: boxOf(segments) };
 }
 
-/** The paper around drawn segments. */
+/** The paper around drawn segments, ink that is narrower than a short word in its middle. */
 export function boxOf(segments: readonly InkSegment[]): InkBox {
-  let [left, top, right, bottom] = LEAST;
+  let [left, top, right, bottom] = [Number.POSITIVE_INFINITY, LEAST_TOP, Number.NEGATIVE_INFINITY, LEAST_BOTTOM];
   for (const { from, to, drawn } of segments) {
     if (!drawn) continue;
     for (const [x, y] of [from, to]) {
@@ -41,6 +42,8 @@ export function boxOf(segments: readonly InkSegment[]): InkBox {
       bottom = Math.max(bottom, y);
     }
   }
-  const [l, t] = [Math.max(left, -MOST_WIDTH / 2), Math.max(top, -1)];
-  return [l - MARGIN, t - MARGIN, Math.min(right, l + MOST_WIDTH) + MARGIN, Math.min(bottom, 1) + MARGIN];
+  if (left > right) [left, right] = [0, 0];
+  const spare = Math.max(0, LEAST_WIDTH - (right - left)) / 2;
+  const [l, t] = [Math.max(left - spare, -MOST_WIDTH / 2), Math.max(top, -1)];
+  return [l - MARGIN, t - MARGIN, Math.min(right + spare, l + MOST_WIDTH) + MARGIN, Math.min(bottom, 1) + MARGIN];
 }

@@ -300,7 +300,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
               <p class="attention-summary" data-testid="summary">
                 {text === "" ? "Type a word for the model to write." : summary || (status(ink) ?? "")}
               </p>
-              <button type="button" disabled={!locked} onClick={() => setParams({ lock: "" })}>
+              <button type="button" disabled={!locked} onClick={() => setParams({ lock: null })}>
                 Let go
               </button>
             </div>

@@ -29,7 +29,7 @@ interface Props {
   readonly isLog?: boolean;
 }
 
-const HEIGHT = 190;
+const HEIGHT = 220;
 
 /** Numbers over steps. Under the pointer it says those of a step, else the latest; a logarithmic scale is for losses that fall far. */
 export function CurveChart({ title, unit, curves, lines, isLog = false }: Props): VNode {
@@ -114,8 +114,17 @@ function optionsOf(
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: false }, y: isLog ? { distr: 3 } : {} },
     axes: [
-      { ...axis, size: 32, space: 64, values: (_, splits) => splits.map((step) => (Number.isInteger(step) ? count(step) : "")) },
-      { ...axis, size: 52, values: (_, splits) => splits.map((value) => (value === null ? "" : figure(value))) },
+      {
+        ...axis,
+        size: 32,
+        space: 64,
+        label: "steps",
+        labelSize: 18,
+        labelGap: -2,
+        labelFont: font,
+        values: (_, splits) => splits.map((step) => (Number.isInteger(step) ? count(step) : "")),
+      },
+      { ...axis, size: 52, space: 22, values: (_, splits) => splits.map((value) => (value === null ? "" : figure(value))) },
     ],
     series: [{}, ...series],
     hooks: {

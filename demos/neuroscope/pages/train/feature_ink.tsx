@@ -60,8 +60,9 @@ function FeatureWord({ ink, max }: { readonly ink: FeatureInk; readonly max: num
               key={i}
               {...{ x1: x0, y1: y0, x2: x1, y2: y1 }}
               class={value > 0 ? "lit" : "unlit"}
-              stroke-dasharray={drawn ? undefined : "0.004 0.016"}
-              stroke-width={0.006 + 0.012 * strength}
+              stroke-dasharray={drawn ? undefined : "1 5"}
+              stroke-width={1.5 + 3.5 * strength}
+              vector-effect="non-scaling-stroke"
               stroke-opacity={value > 0 ? 0.35 + 0.65 * strength : undefined}
             />
           );

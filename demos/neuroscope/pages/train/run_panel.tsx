@@ -17,7 +17,7 @@ interface Props {
   readonly run: Run;
 }
 
-/** The run that is open: where it stands, and everything that can be done with it. */
+/** The run that is open: where it stands, then everything else that can be done with it. */
 export function RunPanel({ status: { state, stage }, run }: Props): VNode {
   const bench = useBench();
   const { config, step, steps, tokensPerSecond, tokensPerStep } = run;
@@ -51,89 +51,91 @@ export function RunPanel({ status: { state, stage }, run }: Props): VNode {
   };
   const left = tokensPerSecond === undefined ? undefined : ((steps - step) * tokensPerStep) / tokensPerSecond;
   return (
-    <section class="card run-panel" aria-label="The run">
-      <h2>{describeConfig(config)}</h2>
-      <div class="transport">
-        <button type="button" class="primary" disabled={isDone || state === "opening"} onClick={toggle}>
-          {isRunning ? "Pause" : step === 0 ? "Start" : isDone ? "Finished" : "Go on"}
-        </button>
-        <button type="button" disabled={isDone || isRunning || state === "opening"} onClick={one}>
-          One step
-        </button>
-        <button type="button" onClick={() => void trainer.stop()}>
-          Close
-        </button>
-      </div>
-      <div class="run-progress">
-        <progress max={steps} value={step} aria-label="Steps taken" />
-        <p>
-          Step <b data-step={step}>{count(step)}</b> of {count(steps)}
-          {stage ? <span class="muted"> · {stage}</span> : null}
-        </p>
-      </div>
-      <dl class="facts small">
-        <dt>Speed</dt>
-        <dd>
-          {tokensPerSecond === undefined ? "–" : `${speed(tokensPerSecond)} ${config.kind === "model" ? "tokens" : "rows"}/s`}
-          {left !== undefined && !isDone && `, ${clock(left)} left`}
-        </dd>
-        <dt>Saved</dt>
-        <dd>{savedText(run)}</dd>
-        <dt>GPU</dt>
-        <dd>{run.adapter}</dd>
-      </dl>
-      <FactorSlider
-        id="rate-factor"
-        label="Learning rate"
-        value={run.tuning.rateFactor}
-        shown={figure(run.rate)}
-        onValue={(rateFactor) => void trainer.tune({ ...run.tuning, rateFactor })}
-      />
-      {coefficientOf(run) !== undefined && (
+    <>
+      <section class="card run-panel" aria-label="The run">
+        <h2>{describeConfig(config)}</h2>
+        <div class="transport">
+          <button type="button" class="primary" disabled={isDone || state === "opening"} onClick={toggle}>
+            {isRunning ? "Pause" : step === 0 ? "Start" : isDone ? "Finished" : "Go on"}
+          </button>
+          <button type="button" disabled={isDone || isRunning || state === "opening"} onClick={one}>
+            One step
+          </button>
+          <button type="button" onClick={() => void trainer.stop()}>
+            Close
+          </button>
+        </div>
+        <div class="run-progress">
+          <progress max={steps} value={step} aria-label="Steps taken" />
+          <p>
+            Step <b data-step={step}>{count(step)}</b> of {count(steps)}
+            {left !== undefined && !isDone && <span class="muted"> · {clock(left)} left</span>}
+            {stage ? <span class="muted"> · {stage}</span> : null}
+          </p>
+        </div>
+      </section>
+      <section class="card run-panel run-more" aria-label="More of the run">
+        <dl class="facts small">
+          <dt>Speed</dt>
+          <dd>{tokensPerSecond === undefined ? "–" : `${speed(tokensPerSecond)} ${config.kind === "model" ? "tokens" : "rows"}/s`}</dd>
+          <dt>Saved</dt>
+          <dd>{savedText(run)}</dd>
+          <dt>GPU</dt>
+          <dd>{run.adapter}</dd>
+        </dl>
         <FactorSlider
-          id="sparsity-factor"
-          label="Sparsity coefficient"
-          value={run.tuning.sparsityFactor}
-          shown={figure(coefficientOf(run)! * (run.sparsityScale ?? 1))}
-          onValue={(sparsityFactor) => void trainer.tune({ ...run.tuning, sparsityFactor })}
+          id="rate-factor"
+          label="Learning rate"
+          value={run.tuning.rateFactor}
+          shown={figure(run.rate)}
+          onValue={(rateFactor) => void trainer.tune({ ...run.tuning, rateFactor })}
         />
-      )}
-      <div class="run-actions">
-        <button type="button" disabled={state === "opening"} onClick={() => void use()}>
-          Use on all pages
-        </button>
-        <button
-          type="button"
-          disabled={state === "opening"}
-          title={
-            config.kind === "model"
-              ? "All of the run: it can be gone on with here, and is a checkpoint of the command line"
-              : "All of the run: it can be gone on with here"
-          }
-          onClick={() => void save(() => trainer.saveFile(), `neuroscope-${config.preset}-step-${step}.safetensors`)}
-        >
-          Save to a file
-        </button>
-        {config.kind === "sae" && (
+        {coefficientOf(run) !== undefined && (
+          <FactorSlider
+            id="sparsity-factor"
+            label="Sparsity coefficient"
+            value={run.tuning.sparsityFactor}
+            shown={figure(coefficientOf(run)! * (run.sparsityScale ?? 1))}
+            onValue={(sparsityFactor) => void trainer.tune({ ...run.tuning, sparsityFactor })}
+          />
+        )}
+        <div class="run-actions">
+          <button type="button" disabled={state === "opening"} onClick={() => void use()}>
+            Use on all pages
+          </button>
           <button
             type="button"
             disabled={state === "opening"}
-            title="Its weights alone, as pnpm cli sae import takes them"
-            onClick={() => void save(() => trainer.exportWeights(), `sae-step-${step}.safetensors`)}
+            title={
+              config.kind === "model"
+                ? "All of the run: it can be gone on with here, and is a checkpoint of the command line"
+                : "All of the run: it can be gone on with here"
+            }
+            onClick={() => void save(() => trainer.saveFile(), `neuroscope-${config.preset}-step-${step}.safetensors`)}
           >
-            Save the autoencoder
+            Save to a file
           </button>
-        )}
-      </div>
-      <details>
-        <summary>What is trained</summary>
-        <ul class="small run-lines">
-          {run.lines.map((line) => (
-            <li key={line}>{line}</li>
-          ))}
-        </ul>
-      </details>
-    </section>
+          {config.kind === "sae" && (
+            <button
+              type="button"
+              disabled={state === "opening"}
+              title="Its weights alone, as pnpm cli sae import takes them"
+              onClick={() => void save(() => trainer.exportWeights(), `sae-step-${step}.safetensors`)}
+            >
+              Save the autoencoder
+            </button>
+          )}
+        </div>
+        <details>
+          <summary>What is trained</summary>
+          <ul class="small run-lines">
+            {run.lines.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        </details>
+      </section>
+    </>
   );
 }
 

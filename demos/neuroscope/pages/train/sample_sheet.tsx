@@ -54,7 +54,7 @@ function SampleInk({ ink: { text, path, box } }: { readonly ink: DrawnInk }): VN
   return (
     <figure>
       <svg viewBox={`${left} ${top} ${right - left} ${bottom - top}`} role="img" aria-label={`“${text}” as the model writes it`}>
-        <path d={path} class="sample-ink" />
+        <path d={path} class="sample-ink" vector-effect="non-scaling-stroke" />
       </svg>
       <figcaption>{text}</figcaption>
     </figure>

@@ -153,7 +153,7 @@ function RunCharts({ columns, kind }: { readonly columns: readonly string[]; rea
 function RunLook({ look, kind }: { readonly look: Look | undefined; readonly kind: "model" | "sae" }): VNode {
   if (kind === "model") return <SampleSheet look={look?.kind === "model" ? look : undefined} />;
   return (
-    <section class="card features" aria-label="Features">
+    <section class="card feature-looks" aria-label="Features">
       <h2>Features</h2>
       {look?.kind === "sae" ? <FeaturePanel look={look} /> : <p class="muted">They are shown after the first steps.</p>}
     </section>
