@@ -88,6 +88,21 @@ describe("nextPrompt", () => {
     expect(new Set(written).size).toBe(60);
   });
 
+  it("asks for words that one can say, and for figures where there are any", () => {
+    const prompts = Array.from({ length: 40 }, (_, number) => nextPrompt({ number, written: [], characters: alphabet, longest: 8 }));
+    for (const prompt of prompts) {
+      expect(prompt).toMatch(/^[a-z]{3,8}$/);
+      expect(prompt).toMatch(/[aeiouy]/);
+      expect(prompt).not.toMatch(/[^aeiouyl]{5}|q(?!u)/);
+    }
+    const all = `${alphabet}${alphabet.toUpperCase()}0123456789`;
+    const written: string[] = [];
+    for (let number = 0; number < 60; number++) written.push(nextPrompt({ number, written, characters: all, longest: 8 }));
+    expect(written.some((text) => /^\d+$/.test(text))).toBe(true);
+    expect(written.some((text) => /^[A-Z][a-z]+$/.test(text))).toBe(true);
+    expect(nextPrompt({ number: 1, written: [], characters: "0123456789", longest: 4 })).toMatch(/^\d{1,4}$/);
+  });
+
   it("keeps to the characters and the length", () => {
     for (let number = 0; number < 20; number++) {
       const prompt = nextPrompt({ number, written: [], characters: "aeinst", longest: 4 });
