@@ -2,10 +2,9 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { showToast } from "../../app/announce.ts";
 import { useBench } from "../../app/bench_context.ts";
-import { count, shortBytes } from "../../app/format.ts";
 import { useShortcuts } from "../../app/keys.ts";
 import { FactList } from "./fact_list.tsx";
-import { adapterFacts, limitRows, memoryFacts, reportText } from "./report.ts";
+import { adapterFacts, limitRows, limitText, memoryFacts, reportText } from "./report.ts";
 import { SelfTestCard } from "./self_test_card.tsx";
 import { SpeedCard } from "./speed_card.tsx";
 import { useCall } from "./use_call.ts";
@@ -71,9 +70,6 @@ export function DiagnosticsPage(): VNode {
       <div class="diagnostics-columns">
         <div>
           <SelfTestCard call={test} isReady={isReady} />
-          <SpeedCard call={speed} isReady={isReady} />
-        </div>
-        <div>
           <section class="card" aria-labelledby="adapter">
             <h2 id="adapter">Adapter</h2>
             {adapter ? <FactList facts={adapterFacts(adapter)} /> : <p class="muted">{isReady ? "none" : "not open yet"}</p>}
@@ -82,6 +78,9 @@ export function DiagnosticsPage(): VNode {
             <h2 id="memory">Memory</h2>
             {stats ? <FactList facts={memoryFacts(stats, browser)} /> : <p class="muted">known once the engine is ready</p>}
           </section>
+        </div>
+        <div>
+          <SpeedCard call={speed} isReady={isReady} />
           {adapter && (
             <section class="card" aria-labelledby="limits">
               <h2 id="limits">Limits</h2>
@@ -102,8 +101,8 @@ export function DiagnosticsPage(): VNode {
                     {limitRows(adapter.limits).map(({ name, found, needed, isShort }) => (
                       <tr key={name} class={isShort ? "is-wrong" : ""}>
                         <th scope="row">{wordsOf(name)}</th>
-                        <td class="is-number">{/Size$/.test(name) && found > 1e5 ? shortBytes(found) : count(found)}</td>
-                        <td class="is-number">{needed === undefined ? "by model" : count(needed)}</td>
+                        <td class="is-number">{limitText(name, found)}</td>
+                        <td class="is-number">{needed === undefined ? "by model" : limitText(name, needed)}</td>
                       </tr>
                     ))}
                   </tbody>

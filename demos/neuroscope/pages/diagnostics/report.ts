@@ -43,6 +43,19 @@ export function limitRows(
   });
 }
 
+/** The families of kernels: what each is made for. */
+const kernelNames: Readonly<Record<string, string>> = {
+  portable: "portable: for any adapter",
+  panel: "panel: made for software adapters",
+  tile: "tile: made for hardware",
+};
+
+/** A limit as people read it: sizes in bytes, small ones exactly. */
+export function limitText(name: string, value: number): string {
+  if (!/Size$/.test(name)) return count(value);
+  return value < 1e5 ? `${count(value)} B` : shortBytes(value);
+}
+
 /** What the adapter is, in words. */
 export function adapterFacts({ name, isSoftware, subgroupSize, family, features }: AdapterFacts): Fact[] {
   return [
@@ -50,7 +63,7 @@ export function adapterFacts({ name, isSoftware, subgroupSize, family, features 
     ["kind", isSoftware ? "software: computes on the processor" : "hardware"],
     ["features", features.join(", ") || "none beyond the necessary"],
     ["subgroups", subgroupSize > 0 ? `of ${subgroupSize}` : "not of one size"],
-    ["kernels", `the family ${family}`],
+    ["kernels", kernelNames[family] ?? family],
   ];
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SelfTest } from "../../engine/diagnostics.ts";
-import { adapterFacts, type Diagnosis, digits, limitRows, reportText, verdict } from "./report.ts";
+import { adapterFacts, type Diagnosis, digits, limitRows, limitText, reportText, verdict } from "./report.ts";
 
 const adapter = {
   ...{ name: "llvmpipe", isSoftware: true, subgroupSize: 8, family: "panel", features: ["subgroups"] },
@@ -44,6 +44,14 @@ describe("limitRows", () => {
   });
 });
 
+describe("limitText", () => {
+  it("has a unit for what is counted in bytes", () => {
+    expect(limitText("maxComputeWorkgroupStorageSize", 32_768)).toBe("32,768 B");
+    expect(limitText("maxBufferSize", 2 ** 30)).toBe("1.07 GB");
+    expect(limitText("maxComputeWorkgroupsPerDimension", 65_535)).toBe("65,535");
+  });
+});
+
 describe("verdict", () => {
   it("says what is right, and names what is not", () => {
     expect(verdict(test)).toMatchObject({ isRight: true, text: expect.stringContaining("5 comparisons") });
@@ -63,5 +71,6 @@ describe("digits", () => {
 describe("adapterFacts", () => {
   it("says what computes", () => {
     expect(adapterFacts(adapter)).toContainEqual(["kind", "software: computes on the processor"]);
+    expect(adapterFacts(adapter)).toContainEqual(["kernels", "panel: made for software adapters"]);
   });
 });

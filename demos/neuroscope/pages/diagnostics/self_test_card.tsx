@@ -33,7 +33,11 @@ export function SelfTestCard({ call, isReady }: { readonly call: StartedCall<"se
           </>
         )}
       </div>
-      {error && <div class="notice bad">{error}</div>}
+      {error && (
+        <div class="notice bad" role="alert">
+          {error}
+        </div>
+      )}
       {found && (
         <p class={`notice ${found.isRight ? "good" : "bad"}`} role="status" data-testid="verdict">
           {found.text}

@@ -22,7 +22,11 @@ export function SpeedCard({ call, isReady }: { readonly call: StartedCall<"measu
         )}
         {isRunning && <span class="small muted">{progress ?? "starting"} …</span>}
       </div>
-      {error && <div class="notice bad">{error}</div>}
+      {error && (
+        <div class="notice bad" role="alert">
+          {error}
+        </div>
+      )}
       {answer && (
         <div data-testid="speeds">
           <FactList facts={speedFacts(answer)} />
