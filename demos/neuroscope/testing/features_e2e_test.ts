@@ -85,7 +85,7 @@ describe("the features page", () => {
     expect(await page.locator(".readout").textContent()).toMatch(/^Segment \d+: .*pen/);
     await page.locator("#scope-scrub").fill("4");
     await page.getByRole("heading", { name: "Features on segment 4" }).waitFor();
-    await page.getByText("loss effect").click();
+    await page.getByText("loss", { exact: true }).click();
     await page.getByText("Rise of the loss without the feature").waitFor({ timeout: 120_000 });
     await page.waitForFunction(() => /^[+−]?\d/.test(document.querySelector(".ranked-score")?.textContent ?? ""), undefined, {
       timeout: 120_000,

@@ -70,10 +70,6 @@ export function DiagnosticsPage(): VNode {
       <div class="diagnostics-columns">
         <div>
           <SelfTestCard call={test} isReady={isReady} />
-          <section class="card" aria-labelledby="adapter">
-            <h2 id="adapter">Adapter</h2>
-            {adapter ? <FactList facts={adapterFacts(adapter)} /> : <p class="muted">{isReady ? "none" : "not open yet"}</p>}
-          </section>
           <section class="card" aria-labelledby="memory">
             <h2 id="memory">Memory</h2>
             {stats ? <FactList facts={memoryFacts(stats, browser)} /> : <p class="muted">known once the engine is ready</p>}
@@ -81,6 +77,10 @@ export function DiagnosticsPage(): VNode {
         </div>
         <div>
           <SpeedCard call={speed} isReady={isReady} />
+          <section class="card" aria-labelledby="adapter">
+            <h2 id="adapter">Adapter</h2>
+            {adapter ? <FactList facts={adapterFacts(adapter)} /> : <p class="muted">{isReady ? "none" : "not open yet"}</p>}
+          </section>
           {adapter && (
             <section class="card" aria-labelledby="limits">
               <h2 id="limits">Limits</h2>
