@@ -24,7 +24,7 @@
 //#end
 
 const LANES = 8u; //#param
-const COLUMNS = 8u; //#param
+const COLUMNS = 4u; //#param
 const D4 = 4u; //#param
 const FLOATS = 1024u; //#param
 const SUBGROUP = false; //#param

@@ -29,7 +29,8 @@ export interface DecoderOptions {
 
 /**
  * Goes on with a batch of sequences token by token. The keys and values of every layer stay on the GPU, those of the text too, so that a token
- * costs one place's work instead of the whole sequence's. A token is one captured step, the same however long the sequences have grown.
+ * costs one place's work instead of the whole sequence's. A token is one captured step, the same however long the sequences have grown; one
+ * launch for a small model, whose parameters are then those of the last start.
  *
  * Hooks do not see whole sequences here: a model that has any wants its forward pass instead.
  *

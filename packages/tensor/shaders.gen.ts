@@ -4911,7 +4911,7 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 //#end
 
 const LANES = 8u; //#param
-const COLUMNS = 8u; //#param
+const COLUMNS = 4u; //#param
 const D4 = 4u; //#param
 const FLOATS = 1024u; //#param
 const SUBGROUP = false; //#param

@@ -81,7 +81,7 @@ const cases = (): fc.Arbitrary<Case> =>
     has: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
     seed: seed(),
   });
-const example: Case = { family: "panel", rows: 2, size: 13, out: 37, has: [true, true, true], seed: 1 };
+const example: Case = { family: "tile", rows: 2, size: 13, out: 37, has: [true, true, true], seed: 1 };
 
 async function picks(c: Case): Promise<void> {
   const [first, second] = [seededValues(c.seed, [c.out, c.size]), seededValues(c.seed + 1, [7, c.size])];
@@ -167,7 +167,7 @@ const sequences = (): fc.Arbitrary<Sequence> =>
     appended: fc.integer({ min: 1, max: 4 }),
     seed: seed(),
   });
-const sequence: Sequence = { family: "panel", batch: 2, heads: 3, headSize: 8, filled: 20, appended: 2, seed: 1 };
+const sequence: Sequence = { family: "tile", batch: 2, heads: 3, headSize: 8, filled: 20, appended: 2, seed: 1 };
 
 /** `[B, T, 3 · H · D]` as query, key and value, `[B, H, T, D]` each. */
 function headsOf(packed: Nd, { batch, heads, headSize }: Sequence): [Nd, Nd, Nd] {
