@@ -38,7 +38,7 @@ const places = {
     act: (page) => page.getByText(/24 other ends/).waitFor(),
   },
   attention: {
-    hash: "#/attention?text=letter&seed=2&head=c1.2&off=c1.0&lock=l2",
+    hash: "#/attention?text=letter&seed=2&temperature=0.6&head=c1.2&off=c1.0&lock=l2",
     act: (page) => page.getByTestId("loss-words").filter({ hasText: "nats a token" }).waitFor(),
   },
   features: { hash: "#/features", height: 1000, act: (page) => page.locator(".fv-row").first().waitFor() },
@@ -51,11 +51,11 @@ const places = {
     },
   },
   scope: {
-    hash: "#/features/scope?text=minute&seed=3&pins=172%2C19%2C250",
+    hash: "#/features/scope?text=minute&seed=3&temperature=0.6&pins=172%2C19%2C250",
     act: (page) => page.locator(".ranked li").first().waitFor(),
   },
   steer: {
-    hash: "#/features/steer?text=minute&hold=250%3A2",
+    hash: "#/features/steer?text=minute&seed=0&temperature=0.6&hold=250%3A2",
     act: (page) => page.waitForFunction(() => document.querySelector(".steer-inks[aria-busy=false] .what-changed dl") !== null),
   },
   train: {

@@ -201,7 +201,7 @@ function AttentionOf({ model }: { readonly model: ModelFacts }): VNode {
           settings
         ) : (
           <details class="attention-more">
-            <summary>Seed, temperature, rows</summary>
+            <summary>Seed, temperature, top k, rows</summary>
             <div>{settings}</div>
           </details>
         )}

@@ -100,13 +100,14 @@ export function readSteer(params: Params): SteerState {
 }
 
 /** Writes some of the steering tab's state as a link has it. */
-export function writeSteer({ held, reach, ghost, ...writing }: Partial<SteerState>): Changes {
+export function writeSteer({ held, reach, ghost, smooth, ...writing }: Partial<SteerState>): Changes {
   return {
     ...writeWriting(writing),
     ...given({
       hold: held?.map(({ feature, times }) => `${feature}:${Number(times.toPrecision(4))}`).join(","),
       at: reach && without(reach, "firing"),
       ghost: ghost === undefined ? undefined : ghost ? null : 0,
+      smooth: smooth === undefined ? undefined : smooth ? null : 0,
     }),
   };
 }
