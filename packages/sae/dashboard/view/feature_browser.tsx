@@ -1,6 +1,6 @@
 import { useComputed } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { FeatureOverview, FeatureSource } from "../feature_pages.ts";
 import { AboutFeatures } from "./about_features.tsx";
 import { FeatureList } from "./feature_list.tsx";
@@ -71,14 +71,15 @@ export function LoadedBrowser({ overview, source, view, labels, hrefOf, hasLette
     const isGone = activeElement !== null && root.current!.contains(activeElement) && activeElement.getClientRects().length === 0;
     if (isGone) page.focus({ preventScroll: true }); // the list has made room for the page
   }, [selected]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { ownerDocument } = root.current!;
     const step = (by: number): void => {
       view.selected.value = stepInList(shown.value, view.selected.value, by) ?? view.selected.value;
     };
     const goToSearch = (): void => {
-      const isHidden = search.current!.getClientRects().length === 0;
-      if (isHidden) view.selected.value = null;
+      search.current!.focus();
+      if (search.current === ownerDocument.activeElement) return; // at once: what is typed next belongs there
+      view.selected.value = null; // the list had made room for a page
       requestAnimationFrame(() => search.current?.focus());
     };
     const onKeyDown = (event: KeyboardEvent): void => {
