@@ -3,7 +3,7 @@ import type { Device } from "../device/device.ts";
 import { kernel } from "../device/kernel.ts";
 import { ALIGNMENT, Storage } from "../device/memory.ts";
 import { BYTES } from "../dtype.ts";
-import { isLasting, type Recording } from "./recording.ts";
+import { isLasting, overlap, type Recording } from "./recording.ts";
 
 /**
  * Lets one launch add up the shares of all sums whose totals nobody wants before a later launch: those of the gradients, which only the
@@ -116,5 +116,3 @@ const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNM
 
 const sharesBytes = (sums: readonly Sum[]): number =>
   sums.reduce((bytes, { command }) => bytes + aligned(command.ranges[PARTIALS]!.storage.bytes), 0);
-
-const overlap = (a: Range, b: Range): boolean => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;

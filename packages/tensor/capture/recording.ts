@@ -123,6 +123,7 @@ function writes(command: Command): Range[] {
   return command.ranges.filter((_, i) => command.kernel.interface.bindings[i]!.access === "write");
 }
 
-const overlap = (a: Range, b: Range): boolean => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+/** Whether two stretches of one storage have bytes in common. */
+export const overlap = (a: Range, b: Range): boolean => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 
 const shift = (range: Range, { storage, by }: Move): Range => ({ storage, offset: range.offset + by, bytes: range.bytes });
