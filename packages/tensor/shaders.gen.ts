@@ -3634,16 +3634,18 @@ fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 }
 `,
   linear_gradients_panel: `// linear_gradients_panel — every gradient of y = x·Wᵀ + b from that of y in one walk over the rows, for software adapters.
-//   g [rows, outs], weight [outs, ins], x [rows, ins]: any offsets; columns of g and x are neighbours
+//   g [rows, outs], weight [outs, ins], x (here \`input\`) [rows, ins]: any offsets; columns of g and x are neighbours
 //   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); RESIDUAL: plus residual
 //   partials [part, slice]: sums over a stretch of rows of gᵀ·x, [outs, ins], and from biasOffset on of g, [outs]
-// A workgroup is one subgroup. It keeps a block of W, KC × (SG·NC) with NC columns a lane, and the same block of dW in private memory, and walks
-// down rows, U at a time: an element of g is loaded once, and multiplied with W for dx and with x for dW. So three loads or stores do what takes
-// two products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx; ONE_PANEL promises that none needs that.
+//   G_VEC, X_VEC: g, and all that has ins columns, as vec4: these need their number of columns, row strides and offsets to be multiples of 4
+// A workgroup is one subgroup. It keeps a block of W, KC × 4·SG with 4 neighbouring columns a lane, and the same block of dW in private memory, and
+// walks down rows, U at a time: an element of g is loaded once, and multiplied with W for dx and with x for dW. So three loads or stores do what
+// takes two products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx; ONE_PANEL promises that none needs that.
 // Private memory is indexed by constants, and sums of rows are stored at the top of the next turn; see gemm_panel for why. Two rows at a time:
-// a store to private memory in a loop is a blend with what was there, so that half as many of them are worth the registers.
-// Precondition: the subgroup size is SG on this adapter. KC is a multiple of SG.
-// Dispatch: a workgroup for every SG·NC columns × part, folded into x and y; columns run fastest.
+// a store to private memory in a loop is a blend with what was there, so that half as many of them are worth the registers; with more rows
+// the loop outgrows the processor's first instruction cache.
+// Precondition: the subgroup size is SG on this adapter. KC is a multiple of 4·SG.
+// Dispatch: a workgroup for every 4·SG columns × part, folded into x and y; columns run fastest.
 
 enable subgroups;
 
@@ -3667,28 +3669,34 @@ struct Params {
 }
 
 const SG = 8u; //#param
-const NC = 4u; //#param
 const KC = 64u; //#param
 const U = 2u; //#param
+const G_VEC = false; //#param
+const X_VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU_SLOPE = false; //#param
 const RESIDUAL = false; //#param
 const j = 0u; //#loop
-const q = 0u; //#loop
 const c = 0u; //#loop
+const k = 0u; //#loop
 const u = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> g: array<f32>;
+@group(0) @binding(1) var<storage, read> g4: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> input: array<f32>;
+@group(0) @binding(3) var<storage, read> input4: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx4: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;
 //#if GELU_SLOPE
 @group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+@group(0) @binding(6) var<storage, read> slopeAt4: array<vec4f>;
 //#end
 //#if RESIDUAL
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
+@group(0) @binding(7) var<storage, read> residual4: array<vec4f>;
 //#end
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
@@ -3710,8 +3718,8 @@ fn gelu_slope(x: f32) -> f32 {
   return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
 }
 
-var<private> panel: array<f32, KC * NC>;
-var<private> ofWeight: array<f32, KC * NC>;
+var<private> panel: array<f32, KC * 4>;
+var<private> ofWeight: array<f32, KC * 4>;
 
 @compute @workgroup_size(SG)
 fn main(
@@ -3719,116 +3727,149 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let blocks = (params.ins + SG * NC - 1u) / (SG * NC);
+  let blocks = (params.ins + SG * 4u - 1u) / (SG * 4u);
   let block = id.x + id.y * groups.x;
   let part = block / blocks;
   if (part >= params.parts) { return; }
-  let column = SG * NC * (block % blocks) + lane;
+  let column = 4u * (SG * (block % blocks) + lane);
+  let columns = vec4u(column) + vec4u(0u, 1u, 2u, 3u);
+  let isColumn = columns < vec4u(params.ins);
+  let column4 = select(vec4u(params.ins - 1u), columns, isColumn);
   let firstRow = part * params.stretch;
   let endRow = min(params.rows, firstRow + params.stretch);
-  //#for c in 0..NC
-  let inside__c = column + c * SG < params.ins;
-  let column__c = min(column + c * SG, params.ins - 1u);
-  //#end
 
   var first = 0u;
   loop {
     let isFirst = ONE_PANEL || first == 0u;
     let isLast = ONE_PANEL || first + KC >= params.outs;
+    ofWeight = array<f32, KC * 4>();
     for (var k = 0u; k < KC; k++) {
       let at = params.weightOffset + min(first + k, params.outs - 1u) * params.weightRow;
-      //#for c in 0..NC
-      panel[k * NC + c] = weight[at + column__c * params.weightColumn];
-      ofWeight[k * NC + c] = 0.0;
+      //#for c in 0..4
+      panel[k * 4 + c] = weight[at + column4[c] * params.weightColumn];
       //#end
     }
-    // Lane l carries elements l, SG + l, … of each KC of a row of g; beyond the last they are 0.
-    //#for j in 0..KC/SG
-    let isInside__j = first + j * SG + lane < params.outs;
-    let place__j = params.gOffset + min(first + j * SG + lane, params.outs - 1u);
-    var ofBias__j = 0.0;
+    // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row of g; beyond the last they are 0.
+    //#for j in 0..KC/SG/4
+    let k__j = vec4u(first + 4u * (j * SG + lane)) + vec4u(0u, 1u, 2u, 3u);
+    let isOut__j = k__j < vec4u(params.outs);
+    let place__j = params.gOffset + select(vec4u(), k__j, isOut__j);
+    var ofBias__j = vec4f();
     //#end
     //#for u in 0..U
-    //#for c in 0..NC
-    var sum__u__c = 0.0;
-    //#end
+    var sum__u = vec4f();
     //#end
 
     for (var row = firstRow; row < endRow + U; row += U) {
       if (row > firstRow) {
         //#for u in 0..U
         let row__u = row - U + u;
-        let place__u = row__u * params.ins + column;
-        //#for c in 0..NC
-        if (inside__c && row__u < endRow) {
-          var value = sum__u__c;
-          if (!isFirst) { value += dx[place__u + c * SG]; }
-          if (isLast) {
-            //#if GELU_SLOPE
-            value *= gelu_slope(slopeAt[place__u + c * SG]);
-            //#end
-            //#if RESIDUAL
-            value += residual[params.residualOffset + row__u * params.residualRow + column + c * SG];
-            //#end
+        if (row__u < endRow) {
+          let place__u = row__u * params.ins + column;
+          var value = sum__u;
+          //#if X_VEC
+          //| if (isColumn.x) {
+          //|   if (!isFirst) { value += dx4[place__u / 4u]; }
+          //|   if (isLast) {
+          //#if GELU_SLOPE
+          //|     let slope = slopeAt4[place__u / 4u];
+          //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
+          //#end
+          //#if RESIDUAL
+          //|     value += residual4[(params.residualOffset + row__u * params.residualRow + column) / 4u];
+          //#end
+          //|   }
+          //|   dx4[place__u / 4u] = value;
+          //| }
+          //#else
+          //#for c in 0..4
+          if (isColumn[c]) {
+            if (!isFirst) { value[c] += dx[place__u + c]; }
+            if (isLast) {
+              //#if GELU_SLOPE
+              value[c] *= gelu_slope(slopeAt[place__u + c]);
+              //#end
+              //#if RESIDUAL
+              value[c] += residual[params.residualOffset + row__u * params.residualRow + column + c];
+              //#end
+            }
+            dx[place__u + c] = value[c];
           }
-          dx[place__u + c * SG] = value;
+          //#end
+          //#end
         }
-        //#end
         //#end
       }
       // The last turn only stores: rows beyond the last are 0.
       //#for u in 0..U
       let isRow__u = row + u < endRow;
       let at__u = min(row + u, endRow - 1u);
-      //#for j in 0..KC/SG
-      let g__u__j = select(0.0, g[place__j + at__u * params.gRow], isInside__j && isRow__u);
+      //#for j in 0..KC/SG/4
+      //#if G_VEC
+      //| let g__u__j = select(vec4f(), g4[(place__j.x + at__u * params.gRow) / 4u], isOut__j & vec4<bool>(isRow__u));
+      //#else
+      let gPlace__u__j = place__j + at__u * params.gRow;
+      let gFour__u__j = vec4f(g[gPlace__u__j.x], g[gPlace__u__j.y], g[gPlace__u__j.z], g[gPlace__u__j.w]);
+      let g__u__j = select(vec4f(), gFour__u__j, isOut__j & vec4<bool>(isRow__u));
+      //#end
       ofBias__j += g__u__j;
       //#end
-      //#for c in 0..NC
-      let x__u__c = select(0.0, x[params.xOffset + at__u * params.xRow + column__c], isRow__u);
-      sum__u__c = 0.0;
+      let xRow__u = params.xOffset + at__u * params.xRow;
+      //#if X_VEC
+      //| let x__u = select(vec4f(), input4[(xRow__u + column4.x) / 4u], isRow__u);
+      //#else
+      let xFour__u = vec4f(input[xRow__u + column4.x], input[xRow__u + column4.y], input[xRow__u + column4.z], input[xRow__u + column4.w]);
+      let x__u = select(vec4f(), xFour__u, isRow__u);
+      //#end
+      //#for c in 0..4
+      var sum__u__c = 0.0;
       //#end
       //#end
-      //#for j in 0..KC/SG
-      //#for q in 0..SG
+      //#for k in 0..KC
       {
         //#for u in 0..U
-        let element__u = subgroupBroadcast(g__u__j, q);
-        //#for c in 0..NC
-        sum__u__c = fma(element__u, panel[(j * SG + q) * NC + c], sum__u__c);
+        //#for j in k/4/SG..k/4/SG+1
+        let element__u = subgroupBroadcast(g__u__j[k % 4u], k / 4u % SG);
+        //#end
+        //#for c in 0..4
+        sum__u__c = fma(element__u, panel[k * 4 + c], sum__u__c);
         //#end
         //#end
       }
       //#end
+      //#for u in 0..U
+      sum__u = vec4f(sum__u_0, sum__u_1, sum__u_2, sum__u_3);
       //#end
-      //#for j in 0..KC/SG
-      //#for q in 0..SG
+      //#for k in 0..KC
       {
         //#for u in 0..U
-        let element__u = subgroupBroadcast(g__u__j, q);
+        //#for j in k/4/SG..k/4/SG+1
+        let element__u = subgroupBroadcast(g__u__j[k % 4u], k / 4u % SG);
         //#end
-        //#for c in 0..NC
-        var ofWeight__c = ofWeight[(j * SG + q) * NC + c];
+        //#end
+        //#for c in 0..4
+        var ofWeight__c = ofWeight[k * 4 + c];
         //#for u in 0..U
-        ofWeight__c = fma(element__u, x__u__c, ofWeight__c);
+        ofWeight__c = fma(element__u, x__u[c], ofWeight__c);
         //#end
-        ofWeight[(j * SG + q) * NC + c] = ofWeight__c;
+        ofWeight[k * 4 + c] = ofWeight__c;
         //#end
       }
-      //#end
       //#end
     }
 
     // In a loop, though it makes private memory slow: spelled out, these stores would take longer to compile than all the rest.
     let sums = part * params.slice;
     for (var k = 0u; k < min(KC, params.outs - first); k++) {
-      //#for c in 0..NC
-      if (inside__c) { partials[sums + (first + k) * params.ins + column__c] = ofWeight[k * NC + c]; }
+      //#for c in 0..4
+      if (isColumn[c]) { partials[sums + (first + k) * params.ins + column + c] = ofWeight[k * 4 + c]; }
       //#end
     }
     if (block % blocks == 0u) {
-      //#for j in 0..KC/SG
-      if (isInside__j) { partials[sums + params.biasOffset + first + j * SG + lane] = ofBias__j; }
+      //#for j in 0..KC/SG/4
+      //#for c in 0..4
+      if (isOut__j[c]) { partials[sums + params.biasOffset + k__j[c]] = ofBias__j[c]; }
+      //#end
       //#end
     }
     first += KC;

@@ -47,10 +47,11 @@ export function linearGradients(layer: LinearBackward, wanted: Wanted): LinearGr
   return { dx, ...parameterGradients({ x, g }, { needsWeight: wanted.weight, needsBias: wanted.bias }) };
 }
 
-/** Outputs of the layer whose weights a workgroup holds at once, columns of them that a lane holds, and rows that it takes at a time. */
+/** Outputs of the layer whose weights a workgroup holds at once, and rows that it takes at a time. */
 const PANEL = 64;
-const COLUMNS = 4;
 const ROWS = 2;
+/** Inputs that a lane holds: a vec4 of them. */
+const COLUMNS = 4;
 /** Rows that repay the loading of a panel and the storing of its gradients; fewer leave this to ordinary products. */
 const LEAST_ROWS = 64;
 /** Workgroups that even out the two halves in which software adapters deal them to their threads, and rows worth a workgroup of their own. */
@@ -64,14 +65,15 @@ function panelLanes({ x, weight, g }: LinearBackward): number | undefined {
   const { device } = x;
   const lanes = device.family === "panel" ? device.subgroupSize : 0;
   const rows = g.size / Math.max(1, weight.shape[0]!);
-  return lanes > 0 && PANEL % lanes === 0 && rows >= LEAST_ROWS && weight.size > 0 ? lanes : undefined;
+  return lanes > 0 && PANEL % (4 * lanes) === 0 && rows >= LEAST_ROWS && weight.size > 0 ? lanes : undefined;
 }
 
 function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number; needsBias: boolean }): LinearGradients {
-  const { weight, geluSlopeAt } = layer;
+  const { weight } = layer;
   const { device } = weight;
   const [outs, ins] = weight.shape as [number, number];
   const [x, g, residual] = [rowsOf(layer.x), rowsOf(layer.g), layer.residual && rowsOf(layer.residual)];
+  const slopeAt = layer.geluSlopeAt && dense(layer.geluSlopeAt);
   const { rows } = g;
   const { blocks, parts, stretch } = deal({ rows, ins, lanes });
   const pair = { first: weight.size, second: outs };
@@ -80,22 +82,26 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
   const partials = empty([parts * slice], { device });
   const defines = {
     SG: lanes,
-    NC: COLUMNS,
     KC: PANEL,
     U: ROWS,
+    G_VEC: inFours(outs, g.tensor.offset, g.stride),
+    X_VEC: inFours(ins, x.tensor.offset, x.stride, residual?.tensor.offset ?? 0, residual?.stride ?? 0),
     ONE_PANEL: outs <= PANEL,
-    GELU_SLOPE: geluSlopeAt !== undefined,
+    GELU_SLOPE: slopeAt !== undefined,
     RESIDUAL: residual !== undefined,
   };
   device.run(kernel("linear_gradients_panel", "main", defines), {
     bindings: {
       g: g.tensor.whole,
+      g4: g.tensor.whole,
       weight: weight.whole,
-      x: x.tensor.whole,
+      input: x.tensor.whole,
+      input4: x.tensor.whole,
       dx,
+      dx4: dx,
       partials,
-      ...(geluSlopeAt && { slopeAt: dense(geluSlopeAt) }),
-      ...(residual && { residual: residual.tensor.whole }),
+      ...(slopeAt && { slopeAt, slopeAt4: slopeAt }),
+      ...(residual && { residual: residual.tensor.whole, residual4: residual.tensor.whole }),
     },
     params: {
       rows,
@@ -120,6 +126,9 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
   const [dWeight, dBias] = sumSlices(partials, { pair, splits: parts });
   return { dx, dWeight: reshape(dWeight, [outs, ins]), dBias: needsBias ? dBias : null };
 }
+
+/** Whether rows can be read as vec4. */
+const inFours = (...numbers: readonly number[]): boolean => numbers.every((n) => n % 4 === 0);
 
 /** How rows and columns are dealt out: workgroups side by side, each with some columns, and how many of them one below the other. */
 function deal({ rows, ins, lanes }: { rows: number; ins: number; lanes: number }): { blocks: number; parts: number; stretch: number } {
