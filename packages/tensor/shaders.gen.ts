@@ -2211,14 +2211,15 @@ fn sum_by_scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
 //   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
-// A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane) and walks down rows of A. A row is loaded once by the
+//   OUT_VEC: rows of \`out\`, and of what its elements are combined with, are loaded and stored as vec4, gaps behind them too; without ROW_SUMS
+// A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane, four beside each other) and walks down rows of A. A row is loaded once by the
 // subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
 // For k beyond KC the walk is repeated with the next panel on top of the sums in \`out\`; ONE_PANEL promises that none needs that.
 // Three things make the compiler of a software adapter (LLVM) write good code; measured, each is worth a factor of 2 or 3:
 //   - private memory is indexed by constants in the inner part, which is therefore spelled out;
 //   - sums of a row are stored at the top of the *next* row's turn: as loop-carried variables they stay in registers;
 //   - one subgroup a workgroup, so that there is nothing to synchronize.
-// Precondition: the subgroup size is SG on this adapter. KC is a multiple of 4·SG.
+// Precondition: the subgroup size is SG on this adapter. KC is a multiple of 4·SG, NC of 4.
 // Dispatch: a workgroup for every panel of columns × stretch of rows × batch × split, folded into x and y; columns run fastest.
 
 enable subgroups;
@@ -2254,6 +2255,7 @@ const SG = 8u; //#param
 const NC = 4u; //#param
 const KC = 64u; //#param
 const VEC = false; //#param
+const OUT_VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
 const GELU_SLOPE = false; //#param
@@ -2263,6 +2265,7 @@ const j = 0u; //#loop
 const q = 0u; //#loop
 const c = 0u; //#loop
 const e = 0u; //#loop
+const h = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -2270,12 +2273,16 @@ const e = 0u; //#loop
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read> residual4: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out4: array<vec4f>;
 //#if GELU
 @group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(6) var<storage, read_write> pre4: array<vec4f>;
 //#end
 //#if GELU_SLOPE
 @group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
+@group(0) @binding(7) var<storage, read> slopeAt4: array<vec4f>;
 //#end
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
@@ -2325,21 +2332,22 @@ fn main(
   if (slice >= params.batches * params.splits) { return; }
   let batch = slice % params.batches;
   let split = slice / params.batches;
-  let column = SG * NC * (block % columnBlocks) + lane;
+  let firstColumn = SG * NC * (block % columnBlocks) + 4u * lane;
   let firstRow = params.stretch * (block / columnBlocks % rowBlocks);
   let endRow = min(params.m, firstRow + params.stretch);
   let firstK = split * params.splitLength;
   let endK = min(params.k, firstK + params.splitLength);
 
   let start = batch_offsets(batch);
-  let out0 = split * params.outSlice + batch * params.m * params.outRow + column;
+  let out0 = split * params.outSlice + batch * params.m * params.outRow;
   let rowSums0 = split * params.outSlice + params.rowSumsOffset + batch * params.m;
   //#if RESIDUAL
-  let residual0 = params.residualOffset + batch * params.m * params.residualRow + column;
+  let residual0 = params.residualOffset + batch * params.m * params.residualRow;
   //#end
   //#for c in 0..NC
-  let inside__c = column + c * SG < params.n;
-  let b__c = start.y + min(column + c * SG, params.n - 1u) * params.bColumn;
+  let column__c = firstColumn + 4u * SG * (c / 4u) + c % 4u;
+  let inside__c = column__c < params.n;
+  let b__c = start.y + min(column__c, params.n - 1u) * params.bColumn;
   //#end
 
   var k0 = firstK;
@@ -2353,7 +2361,7 @@ fn main(
     }
     //#for c in 0..NC
     var start__c = 0.0;
-    if (isFirst && params.hasBias != 0u && inside__c) { start__c = bias[column + c * SG]; }
+    if (isFirst && params.hasBias != 0u && inside__c) { start__c = bias[column__c]; }
     var sum__c = 0.0;
     //#end
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row; from beyond the edge it takes the row's first one, and no notice of it.
@@ -2366,24 +2374,56 @@ fn main(
     for (var row = firstRow; row <= endRow; row++) {
       if (row > firstRow) {
         let place = out0 + (row - 1u) * params.outRow;
+        //#if OUT_VEC
+        //#for h in 0..NC/4
+        //#for c in 4*h..4*h+1
+        //| if (column__c < params.outRow) {
+        //|   let place__h = (place + column__c) / 4u;
+        //#if RESIDUAL
+        //|   let added__h = (residual0 + (row - 1u) * params.residualRow + column__c) / 4u;
+        //#end
+        //#end
+        //|   var value = vec4f();
+        //#for c in 4*h..4*h+4
+        //|   value[c % 4u] = sum__c;
+        //#end
+        //|   if (!isFirst) { value += out4[place__h]; }
+        //|   if (isLast) {
+        //#if GELU
+        //|     pre4[place__h] = value;
+        //|     value = vec4f(gelu(value[0]), gelu(value[1]), gelu(value[2]), gelu(value[3]));
+        //#end
+        //#if GELU_SLOPE
+        //|     let slope = slopeAt4[place__h];
+        //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
+        //#end
+        //#if RESIDUAL
+        //|     value += residual4[added__h];
+        //#end
+        //|   }
+        //|   out4[place__h] = value;
+        //| }
+        //#end
+        //#else
         //#for c in 0..NC
         if (inside__c) {
           var value = sum__c;
-          if (!isFirst) { value += out[place + c * SG]; }
+          if (!isFirst) { value += out[place + column__c]; }
           if (isLast) {
             //#if GELU
-            pre[place + c * SG] = value;
+            pre[place + column__c] = value;
             value = gelu(value);
             //#end
             //#if GELU_SLOPE
-            value *= gelu_slope(slopeAt[place + c * SG]);
+            value *= gelu_slope(slopeAt[place + column__c]);
             //#end
             //#if RESIDUAL
-            value += residual[residual0 + (row - 1u) * params.residualRow + c * SG];
+            value += residual[residual0 + (row - 1u) * params.residualRow + column__c];
             //#end
           }
-          out[place + c * SG] = value;
+          out[place + column__c] = value;
         }
+        //#end
         //#end
       }
       let aRow = min(row, endRow - 1u) * params.aRow;
@@ -2402,7 +2442,7 @@ fn main(
       four += x__j;
       //#end
       let rowSum = subgroupAdd(four.x + four.y + (four.z + four.w));
-      if (column == 0u && row < endRow) {
+      if (firstColumn == 0u && row < endRow) {
         let place = rowSums0 + row;
         if (isFirst) { out[place] = rowSum; } else { out[place] += rowSum; }
       }

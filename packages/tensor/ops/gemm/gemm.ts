@@ -51,15 +51,17 @@ export function gemm(product: Product): ProductResult {
   const { device } = a;
   const problem = describe(a, b);
   const { batches, m, n } = problem;
+  const outRow = product.alignRows && !product.geluSlopeAt && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
+  const added = residual && asRows(residual);
   const chosen = plan(device, problem, {
     gelu: activation === "gelu",
     geluSlope: product.geluSlopeAt !== undefined,
     residual: residual !== undefined,
     rowSums,
+    inFours: [outRow, added?.row ?? 0, added?.tensor.offset ?? 0].every((n) => n % 4 === 0),
   });
 
   const shape = [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n];
-  const outRow = product.alignRows && !product.geluSlopeAt && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
   const size = batches * m * outRow;
   // Row sums go behind the matrix in the same storage.
   const { secondAt: rowSumsOffset, slice } = pairLayout({ first: size, second: rowSums ? m : 0 });
@@ -70,10 +72,10 @@ export function gemm(product: Product): ProductResult {
 
   const isSplit = chosen.splits > 1;
   const target = isSplit ? empty([chosen.splits * slice], { device }).range : range;
-  const epilogue = epilogueOf(product, pre);
+  const epilogue = epilogueOf(product, { pre, added });
   const own = isSplit ? epilogueOf({ a, b }) : epilogue;
   device.run(chosen.kernel, {
-    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, ...own.bindings },
+    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, out4: target, ...own.bindings },
     params: {
       ...operandParams(problem),
       ...own.params,
@@ -113,14 +115,19 @@ interface Epilogue {
 }
 
 /** Bindings that a product does not use are bound to `a`: WebGPU knows no empty ones. */
-function epilogueOf({ a, bias, residual, geluSlopeAt }: Product, pre?: Tensor): Epilogue {
-  const added = residual && asRows(residual);
+function epilogueOf(
+  { a, bias, geluSlopeAt }: Product,
+  { pre, added }: { pre?: Tensor | undefined; added?: Rows | undefined } = {},
+): Epilogue {
+  const residual = (added?.tensor ?? a).whole;
+  const slopeAt = geluSlopeAt && dense(geluSlopeAt);
   return {
     bindings: {
       bias: bias ? dense(bias) : a.whole,
-      residual: (added?.tensor ?? a).whole,
-      ...(pre && { pre: pre.whole }),
-      ...(geluSlopeAt && { slopeAt: dense(geluSlopeAt) }),
+      residual,
+      residual4: residual,
+      ...(pre && { pre: pre.whole, pre4: pre.whole }),
+      ...(slopeAt && { slopeAt, slopeAt4: slopeAt }),
     },
     params: {
       hasBias: bias ? 1 : 0,
@@ -131,8 +138,14 @@ function epilogueOf({ a, bias, residual, geluSlopeAt }: Product, pre?: Tensor): 
   };
 }
 
+interface Rows {
+  readonly tensor: Tensor;
+  /** Elements from one row to the next. */
+  readonly row: number;
+}
+
 /** A tensor whose leading axes form rows at one stride: itself, or else a dense copy. */
-function asRows(x: Tensor): { tensor: Tensor; row: number } {
+function asRows(x: Tensor): Rows {
   const { shape, strides } = collapse(x.shape.slice(0, -1), [x.strides.slice(0, -1)]);
   if (shape.length <= 1 && (x.strides.at(-1) === 1 || x.shape.at(-1) === 1)) return { tensor: x, row: strides[0]![0] ?? 0 };
   return { tensor: dense(x), row: x.shape.at(-1)! };

@@ -268,6 +268,7 @@ describe("the property of gemm()", () => {
   const long: Case = { a: dense([33, 515]), b: transposed([515, 20]), seed: 1 };
   const gaps: Case = { a: dense([9, 70]), b: { shape: [70, 5], base: [73, 5], steps: [{ slice: [[0, 70]] }] }, seed: 2 };
   const full: Case = { a: dense([33, 50]), b: transposed([50, 20]), bias: true, activation: "gelu", residual: dense([33, 20]), seed: 3 };
+  const odd: Case = { ...full, b: transposed([50, 19]), residual: dense([33, 19]) }; // rows that do not come in fours
   const controls: [string, ShaderName, KernelFamily, [RegExp, string], Case][] = [
     ["a sum that stops early", "gemm_portable", "portable", [/k < last/, "k + 1u < last"], gaps],
     ["a panel that reads too far", "gemm_panel", "panel", [/if \(k0 \+ k < endK\)/g, "if (true)"], gaps],
@@ -275,6 +276,9 @@ describe("the property of gemm()", () => {
     ["the bias of another column", "gemm_panel", "panel", [/bias\[column/g, "bias[0u * column"], full],
     ["another GELU", "gemm_panel", "panel", [/0\.044715/g, "0.04"], full],
     ["a residual taken off", "gemm_panel", "panel", [/value \+= residual/g, "value -= residual"], full],
+    ["a residual taken off odd rows", "gemm_panel", "panel", [/value \+= residual/g, "value -= residual"], odd],
+    ["columns that change places", "gemm_panel", "panel", [/value\[1u % 4u\] = sum_1/g, "value[1u % 4u] = sum_2"], full],
+    ["an odd column beside its place", "gemm_panel", "panel", [/out\[place \+ column_1\] = value/g, "out[place + column_2] = value"], odd],
     ["a tile that reads too far", "gemm_tile", "tile", [/return select\(vec4f\(\), value, isInside\)/g, "return value"], gaps],
     ["a lost split", "sum_slices", "tile", [/s < params\.splits/, "s + 1u < params.splits"], long],
     [

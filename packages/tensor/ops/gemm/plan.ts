@@ -9,6 +9,8 @@ export interface Variant {
   readonly geluSlope: boolean;
   readonly residual: boolean;
   readonly rowSums: boolean;
+  /** Rows of the result, gaps behind them included, and of what is combined with it begin at multiples of 4 elements. */
+  readonly inFours: boolean;
 }
 
 /** How a product is computed: the kernel, and how the work is dealt out. */
@@ -89,6 +91,7 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
       NC: columns,
       KC: panelLength,
       VEC: isAligned(problem.a, "column"),
+      OUT_VEC: variant.inFours && !rowSums,
       ONE_PANEL: k <= SHORT_PANEL,
       GELU: gelu,
       GELU_SLOPE: geluSlope,
