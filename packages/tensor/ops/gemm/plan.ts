@@ -62,8 +62,11 @@ const LONG_PANEL = 128;
 /** Columns that a lane holds: the more where sums need not be read again and there are many. */
 const PANEL_COLUMNS = 4;
 const MANY_PANEL_COLUMNS = 8;
-/** Software adapters deal workgroups out in halves to their threads: as many of equal size even the halves out. */
-const PANEL_WORKGROUPS = 32;
+/**
+ * Software adapters deal workgroups out in halves to their threads: as many of equal size even the halves out. Each loads its panel, element by
+ * element, which takes as long as some 50 rows.
+ */
+const PANEL_WORKGROUPS = 8;
 /** Rows that repay the loading of a panel; and those that do where k is long: splitting that deals work out as well, and loads no more. */
 const PANEL_ROWS = 64;
 const PANEL_ROWS_OF_LONG = 256;
@@ -79,7 +82,7 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
   const columns = form?.columns ?? (k <= SHORT_PANEL && n >= MANY_PANEL_COLUMNS * lanes ? MANY_PANEL_COLUMNS : PANEL_COLUMNS);
   const across = Math.ceil(n / (lanes * columns)) * batches;
   const rows = k >= LONG * panelLength ? PANEL_ROWS_OF_LONG : PANEL_ROWS;
-  const down = Math.max(1, Math.min(Math.ceil(PANEL_WORKGROUPS / across), Math.floor(m / rows)));
+  const down = Math.max(1, Math.min(evenly(PANEL_WORKGROUPS / across, across), Math.floor(m / rows)));
   const stretch = Math.max(1, Math.ceil(m / down));
   const blocks = across * Math.ceil(m / stretch);
   const wanted = m * n * k * batches < TOO_FEW_TO_SPLIT ? 1 : PANEL_WORKGROUPS / blocks;
@@ -103,6 +106,9 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
     ...split,
   };
 }
+
+/** A whole number from `wanted` on whose multiple by `count` makes two equal halves. */
+const evenly = (wanted: number, count: number): number => (count % 2 === 0 ? Math.ceil(wanted) : 2 * Math.ceil(wanted / 2));
 
 // ---- tile: 256 invocations with tiles of both operands in workgroup memory ----
 
