@@ -18,9 +18,16 @@ export async function openGpu(options: GpuOptions = {}): Promise<GPU> {
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** Waits of so many milliseconds are long: they are remembered, and a wait that has become one may sleep as long as the last ones allow. */
+const LONG = 3;
+const recent = new Array<number>(4).fill(0);
+/** Milliseconds that the event loop may have to wait for its turn: signals and progress should not notice. */
+const LONGEST_SLEEP = 5;
+
 /**
  * Waits for GPU work politely. While any promise of Dawn's is pending, Node's main thread spins, which takes a core from a software
- * adapter. So after a short spin for latency the thread sleeps in slices between turns of the event loop.
+ * adapter. So after a short spin for latency the thread sleeps in slices between turns of the event loop. A turn itself takes some 60 µs of the
+ * processor: where the last long waits took longer than this one so far, as steps of a training do, slices are long until it is nearly time.
  */
 export async function settle<T>(work: Promise<T>): Promise<T> {
   let done = false;
@@ -29,11 +36,18 @@ export async function settle<T>(work: Promise<T>): Promise<T> {
   };
   work.then(finished, finished);
   const start = performance.now();
+  const surely = 0.9 * Math.min(...recent);
   while (!done) {
     const waited = performance.now() - start;
     // What takes about a millisecond, as a token does, should not wait half of one more.
-    if (waited > 0.3) Atomics.wait(sleeper, 0, 0, waited < 3 ? 0.1 : 0.5);
+    if (waited > LONG) Atomics.wait(sleeper, 0, 0, Math.max(0.5, Math.min(LONGEST_SLEEP, surely - waited)));
+    else if (waited > 0.3) Atomics.wait(sleeper, 0, 0, 0.1);
     await tick();
+  }
+  const waited = performance.now() - start;
+  if (waited > LONG) {
+    recent.shift();
+    recent.push(waited);
   }
   return work;
 }

@@ -19,10 +19,36 @@ async function spin(work: Promise<void>): Promise<void> {
   while (!done) await new Promise((resolve) => setImmediate(resolve));
 }
 
+const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Turns of the event loop while settle() waits for so many milliseconds, after the first ten, in which it spins and hurries. */
+async function turns(milliseconds: number): Promise<number> {
+  const start = performance.now();
+  let count = 0;
+  let done = false;
+  const turn = (): void => {
+    if (performance.now() - start > 10) count++;
+    if (!done) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await settle(sleep(milliseconds));
+  done = true;
+  return count;
+}
+
 describe("settle()", () => {
   it("leaves the processor to others while it waits", async () => {
     const [polite, spinning] = [await processorTime(settle), await processorTime(spin)];
     expect(polite).toBeLessThan(0.5 * spinning); // on a busy machine spinning gets less of the processor, and sleeping never more
+  });
+
+  it("takes fewer turns where the last waits took as long, but some", async () => {
+    for (let i = 0; i < 4; i++) await settle(sleep(5));
+    const unknown = await turns(200);
+    for (let i = 0; i < 3; i++) await settle(sleep(200));
+    const known = await turns(200);
+    expect(known).toBeLessThan(0.6 * unknown);
+    expect(known).toBeGreaterThan(10);
   });
 
   it("gives what it waited for, and fails as that did", async () => {
