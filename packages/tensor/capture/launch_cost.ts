@@ -63,8 +63,14 @@ class Launched {
     return at < 0 ? 0 : this.#command.ranges[at]!.bytes;
   }
 
+  /** Whether something is bound to this name, or as vectors to the same with a 4. */
   has(name: string): boolean {
-    return this.bytesOf(name) > 0;
+    return this.bytesOf(name) > 0 || this.bytesOf(`${name}4`) > 0;
+  }
+
+  /** Whether the kernel adds a residual: some kernels are told so by a parameter, others are made for it. */
+  get hasResidual(): boolean {
+    return this.get("hasResidual") + this.define("RESIDUAL") > 0;
   }
 }
 
@@ -82,12 +88,12 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
   "gemm_tile.main": product,
   "gemm_reduce.main": (launch) => {
     const [slice, sums] = [launch.get("slice"), launch.get("rows") * launch.get("n")];
-    const extra = (launch.has("pre") ? sums : 0) + (launch.has("slopeAt") ? sums : 0) + (launch.get("hasResidual") ? sums : 0);
+    const extra = (launch.has("pre") ? sums : 0) + (launch.has("slopeAt") ? sums : 0) + (launch.hasResidual ? sums : 0);
     return { flops: slice * (launch.get("splits") - 1), bytes: 4 * (slice * (launch.get("splits") + 1) + extra) };
   },
   "linear_gradients_panel.main": (launch) => {
     const [rows, outs, ins] = [launch.get("rows"), launch.get("outs"), launch.get("ins")];
-    const given = rows * outs + outs * ins + rows * ins * (1 + (launch.has("slopeAt") ? 1 : 0) + (launch.has("residual") ? 1 : 0));
+    const given = rows * outs + outs * ins + rows * ins * (1 + (launch.has("slopeAt") ? 1 : 0) + (launch.hasResidual ? 1 : 0));
     return { flops: 4 * rows * outs * ins, bytes: 4 * (given + rows * ins + launch.get("parts") * outs * (ins + 1)) };
   },
   "sum_slices.main": (launch) => {
@@ -163,7 +169,7 @@ function product(launch: Launched): LaunchCost {
     return count;
   };
   const own = m * n * batches;
-  const beside = (launch.has("pre") ? own : 0) + (launch.has("slopeAt") ? own : 0) + (launch.get("hasResidual") ? own : 0);
+  const beside = (launch.has("pre") ? own : 0) + (launch.has("slopeAt") ? own : 0) + (launch.hasResidual ? own : 0);
   const operands = matrices("aBatch") * m * k + matrices("bBatch") * k * n + (launch.get("hasBias") ? n : 0);
   return { flops: 2 * own * k, bytes: 4 * (operands + own * Math.max(1, launch.get("splits")) + beside) };
 }

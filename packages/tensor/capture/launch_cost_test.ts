@@ -4,6 +4,8 @@ import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/open.ts";
 import { scaledDotProductAttention } from "../ops/attention.ts";
 import { embedding } from "../ops/embedding.ts";
+import { gemm } from "../ops/gemm/gemm.ts";
+import { linearGradients } from "../ops/gemm/linear_gradients.ts";
 import { reluAutoencoder } from "../ops/relu_autoencoder.ts";
 import type { Tensor } from "../tensor.ts";
 import { costOf } from "./launch_cost.ts";
@@ -51,6 +53,32 @@ describe("costOf()", () => {
       });
       const transposed = zeros([256, 64]).transpose(0, 1);
       expect(inFamily(family, () => a.matmul(transposed)).flops).toBe(2 * 300 * 64 * 256);
+    }
+  });
+
+  it("counts what goes before an activation and what is added, in every family, whether rows come in fours or not", () => {
+    for (const family of families) {
+      for (const n of [64, 63]) {
+        const product = { a: zeros([300, 64]), b: zeros([64, n]), bias: zeros([n]) };
+        const [given, rows] = [300 * 64 + 64 * n + n, 300 * n];
+        const bytes = (fused: object): number => inFamily(family, () => gemm({ ...product, ...fused })).bytes;
+        expect(bytes({})).toBe(4 * (given + rows));
+        expect(bytes({ activation: "gelu" })).toBe(4 * (given + 2 * rows));
+        expect(bytes({ residual: zeros([300, n]) })).toBe(4 * (given + 2 * rows));
+        expect(bytes({ geluSlopeAt: zeros([300, n]) })).toBe(4 * (given + 2 * rows));
+      }
+    }
+  });
+
+  it("counts all gradients of a linear layer in one walk, with what is multiplied and added", ({ skip }) => {
+    skip(!device.hasFamily("panel"), "no subgroups of a fixed size");
+    for (const ins of [64, 63]) {
+      const layer = { x: zeros([300, ins]), weight: zeros([128, ins]), g: zeros([300, 128]) };
+      const bytes = (fused: object): number =>
+        inFamily("panel", () => linearGradients({ ...layer, ...fused }, { x: true, weight: true, bias: true })).bytes;
+      const more = 4 * 300 * ins;
+      expect(bytes({ geluSlopeAt: zeros([300, ins]) })).toBe(bytes({}) + more);
+      expect(bytes({ residual: zeros([300, ins]) })).toBe(bytes({}) + more);
     }
   });
 
