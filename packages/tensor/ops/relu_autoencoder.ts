@@ -61,13 +61,13 @@ const WORKGROUPS = 32;
 const SHORTEST_STRETCH = 64;
 const LONGEST_STRETCH = 4096;
 /** Invocations that keep a software adapter busy with short work, and rows of it that one of them may add up. */
-const BUSY = 2048;
+const BUSY = 512;
 const LONGEST_SUM = 1024;
 
 /** Elements of a row that the kernels hold: the least that suffices, or undefined where none does. */
 function panelWidth(device: Device, width: number): number | undefined {
   if (device.family !== "panel" || device.subgroupSize === 0) return undefined;
-  return [32, 64].find((size) => width <= size && size % device.subgroupSize === 0);
+  return [32, 64].find((size) => width <= size && size % (4 * device.subgroupSize) === 0);
 }
 
 /** How the work is dealt out: workgroups side by side, each with some features, and how many of them one below the other. */
@@ -85,10 +85,11 @@ function deal(
   return { blocks, stretch, stretches: Math.ceil(rows / stretch) };
 }
 
-/** Where a batch lies: rows at any stride. */
-function rowsOf(x: Tensor): { x: Range; at: { xOffset: number; xRow: number } } {
+/** Where a batch lies: rows at any stride; and whether its rows, and those of its features, can be taken as vectors of four. */
+function rowsOf(x: Tensor, features: number): { x: Range; at: { xOffset: number; xRow: number }; form: { VEC: boolean } } {
   const rows = x.strides[1] === 1 ? x : dense(x);
-  return { x: rows.whole, at: { xOffset: rows.offset, xRow: rows.strides[0]! } };
+  const at = { xOffset: rows.offset, xRow: rows.strides[0]! };
+  return { x: rows.whole, at, form: { VEC: [x.shape[1]!, features, at.xOffset, at.xRow].every((n) => n % 4 === 0) } };
 }
 
 /** Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error; hidden: e = y − x, and its sums. */
@@ -99,10 +100,10 @@ const autoencoderOp: Op<Attributes> = {
     const { device } = x!;
     const [rows, width] = x!.shape as [number, number];
     const features = encoder!.shape[1]!;
-    const given = rowsOf(x!);
+    const given = rowsOf(x!, features);
     const sizes = { ...given.at, rows, width, features, centered: Number(centered) };
     const { blocks, stretches, stretch } = deal(device, { rows, features, columns: COLUMNS.encode });
-    const tile = { SG: device.subgroupSize, NC: COLUMNS.encode, KD: panelWidth(device, width)! };
+    const tile = { SG: device.subgroupSize, NC: COLUMNS.encode, KD: panelWidth(device, width)!, ...given.form };
 
     const f = empty([rows, features], { device });
     const partials = empty([stretches, 2, features], { device });
@@ -115,12 +116,13 @@ const autoencoderOp: Op<Attributes> = {
     const { out: y } = gemm({ a: f, b: decoder!, bias: decoderBias! });
 
     const e = empty([rows, width], { device });
-    const measured = Math.min(rows, Math.max(Math.ceil(BUSY / width), Math.ceil(rows / LONGEST_SUM)));
+    const fours = Math.ceil(width / 4);
+    const measured = Math.min(rows, Math.max(Math.ceil(BUSY / fours), Math.ceil(rows / LONGEST_SUM)));
     const errorSums = empty([measured, 2, width], { device });
-    device.run(kernel("relu_autoencoder", "measure"), {
+    device.run(kernel("relu_autoencoder", "measure", given.form), {
       bindings: { x: given.x, y, e, partials: errorSums },
       params: { ...sizes, stretches: measured },
-      workgroups: Math.ceil((measured * width) / 64),
+      workgroups: Math.ceil((measured * fours) / 64),
     });
     const squares = errorSums.select(1, 1);
     const error = fold(
@@ -149,11 +151,12 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const slopeSums = isSimple ? errorSums : slopes.sum({ axis: 0 });
   const slope = { hasSlope: Number(isSimple), scale };
 
-  const given = rowsOf(x);
+  const given = rowsOf(x, features);
   const { blocks, stretches: splits, stretch } = deal(device, { rows, features, columns: COLUMNS.backward });
   const sizes = { width, features, centered: Number(attributes.centered) };
   const partials = empty([splits, (2 * width + 1) * features], { device });
-  const defines = { SG: device.subgroupSize, NC: COLUMNS.backward, KD: panelWidth(device, width)!, U: ROWS, FEATURE_GRADIENT: Boolean(df) };
+  const tile = { SG: device.subgroupSize, NC: COLUMNS.backward, KD: panelWidth(device, width)!, U: ROWS };
+  const defines = { ...tile, ...given.form, FEATURE_GRADIENT: Boolean(df) };
   device.run(kernel("relu_autoencoder", "backward", defines), {
     bindings: {
       x: given.x,
@@ -181,7 +184,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
 
   const results = [encoder.shape, [features], decoder.shape, [width]].map((shape) => empty(shape, { device }));
   const [dEncoder, dEncoderBias, dDecoder, dDecoderBias] = results as [Tensor, Tensor, Tensor, Tensor];
-  device.run(kernel("relu_autoencoder", "finish"), {
+  device.run(kernel("relu_autoencoder", "finish", given.form), {
     bindings: {
       parts: partials,
       encoder: dense(encoder),
@@ -193,7 +196,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
       slope: derror ? dense(derror) : e,
     },
     params: { ...sizes, ...slope, splits, stretches: isSimple ? errorSums.shape[0]! : 1, errorStep: 2 * width },
-    workgroups: Math.ceil((partials.shape[1]! + width) / 64),
+    workgroups: Math.ceil((partials.shape[1]! / (given.form.VEC ? 4 : 1) + width) / 64),
   });
   return [null, ...results];
 }
