@@ -15,7 +15,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSae, type SaeConfig } from "../create_sae.ts";
 import type { SparseAutoencoder } from "../sae.ts";
-import { decide, type FullConfig, lossesOf, type Params, thresholdGradient } from "../testing/oracle.ts";
+import { decide, type FullConfig, isCertain, lossesOf, type Params, thresholdGradient } from "../testing/oracle.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -57,7 +57,11 @@ async function randomize(sae: SparseAutoencoder, from: number): Promise<Params> 
   for (const [name, parameter] of sae.namedParameters()) {
     const scale = name === "W_enc" || name === "W_dec" ? 0.7 : 0.3;
     const drawn = seededValues(next++, parameter.shape);
-    const values = drawn.data.map((v) => Math.fround(name === "threshold" ? 0.1 + 0.3 * Math.abs(v) : scale * v));
+    const values = drawn.data.map((v) => {
+      if (name === "threshold") return Math.fround(0.1 + 0.3 * Math.abs(v));
+      // A decoder row of one element has the kink of its norm at 0, and finite differences reach 10⁻⁵ · 2 · |v| · max|W| < 10⁻³ far.
+      return Math.fround(scale * v + (name === "W_dec" ? Math.sign(v) * 1e-3 : 0));
+    });
     params[name] = nd(parameter.shape, values);
     parameter.load({ shape: parameter.shape, dtype: "f32", data: Float32Array.from(values) });
   }
@@ -75,6 +79,8 @@ async function agrees({ variant, rows, dIn, dSae, withDead, seed }: Case): Promi
         Float64Array.from({ length: dSae }, (_, f) => Number(f % 3 === 0)),
       )
     : undefined;
+  // Where a decision is within f32's roundings of changing, f32 may rightly decide otherwise, as in one case of 300.
+  fc.pre(isCertain(config, params, { x, dead }));
   const decisions = decide(config, params, { x, dead });
   const want = lossesOf(config, params, { x, decisions });
 

@@ -1,9 +1,9 @@
 /**
  * Losses of every architecture in float64, written from the papers' formulas. What a step treats as given (which latents fire, which dead
  * ones help out, what they are to explain, a frozen decoder) is computed once by {@link decide} and then held, so that what remains is
- * smooth and its derivative is the gradient that training should use.
+ * smooth and its derivative is the gradient that training should use. Only a decoder row's norm has a kink left, at 0.
  */
-import { map, mapRows, type Nd, nd, oracle, zip } from "@cursive/tensor/testing";
+import { dotBound, map, mapRows, type Nd, nd, oracle, zip } from "@cursive/tensor/testing";
 import type { SaeConfig } from "../create_sae.ts";
 import type { SaeCommonConfig } from "../sae.ts";
 
@@ -19,6 +19,8 @@ export type FullConfig = Required<SaeCommonConfig> & { readonly architecture: Sa
 export interface Decisions {
   /** 1 where a latent fires, `[B, F]`. */
   readonly fires: Nd;
+  /** 1 where a gated autoencoder's gate is open, whatever the magnitude; `fires` of the others. */
+  readonly open: Nd;
   /** 1 for dead latents, `[F]`. */
   readonly dead: Nd | undefined;
   /** 1 where a dead latent helps out. */
@@ -34,7 +36,7 @@ export interface OracleOutput {
   readonly reconstruction: Nd;
 }
 
-const { matmul, relu } = oracle;
+const { abs, matmul } = oracle;
 const add = (a: Nd, b: Nd): Nd => zip(a, b, (p, q) => p + q);
 const sub = (a: Nd, b: Nd): Nd => zip(a, b, (p, q) => p - q);
 const mul = (a: Nd, b: Nd): Nd => zip(a, b, (p, q) => p * q);
@@ -52,6 +54,11 @@ export function preActivations(config: FullConfig, params: Params, x: Nd): Nd {
   return add(projected(config, params, x), config.architecture === "gated" ? params.b_gate! : params.b_enc!);
 }
 
+/** How much a gated autoencoder's latents fire where the gate is open, before ReLU. */
+function magnitudes(config: FullConfig, params: Params, x: Nd): Nd {
+  return add(mul(projected(config, params, x), oracle.exp(params.r_mag!)), params.b_mag!);
+}
+
 /** 1 for the k greatest above 0 of a row, the first of equal ones. */
 function greatest(row: ArrayLike<number>, k: number, above: number): Float64Array {
   const places = Array.from({ length: row.length }, (_, i) => i).filter((i) => row[i]! > above);
@@ -59,8 +66,8 @@ function greatest(row: ArrayLike<number>, k: number, above: number): Float64Arra
   return Float64Array.from({ length: row.length }, (_, i) => Number(first.has(i)));
 }
 
-function firing(config: FullConfig, params: Params, x: Nd): Nd {
-  const z = preActivations(config, params, x);
+/** 1 where a latent of these pre-activations fires; of a gated autoencoder where its gate is open. */
+function opened(config: FullConfig, { threshold }: Params, z: Nd): Nd {
   const [rows, dSae] = z.shape as [number, number];
   if (config.architecture === "topk") return mapRows(z, 1, (row) => greatest(row, config.k as number, 0));
   if (config.architecture === "batchtopk" || config.architecture === "matryoshka") {
@@ -69,25 +76,74 @@ function firing(config: FullConfig, params: Params, x: Nd): Nd {
     const count = Math.max(1, Math.floor((config.k as number) * together));
     return nd(z.shape, mapRows(groups, 1, (row) => greatest(row, count, 0)).data);
   }
-  if (config.architecture === "jumprelu") return zip(z, params.threshold!, (v, theta) => Number(v > theta));
-  return map(z, (v) => Number(v > 0));
+  if (config.architecture === "jumprelu") return zip(z, threshold!, (v, theta) => Number(v > theta));
+  return isAbove(z);
+}
+
+const isAbove = (x: Nd): Nd => map(x, (v) => Number(v > 0));
+
+/** 1 where a dead latent of these pre-activations helps out. */
+function helping(config: FullConfig, dead: Nd, z: Nd): Nd {
+  const candidates = zip(z, dead, (v, isDead) => (isDead ? v : Number.NEGATIVE_INFINITY));
+  return mapRows(candidates, 1, (row) => greatest(row, config.kAux as number, Number.NEGATIVE_INFINITY));
+}
+
+/** 1 where a pre-activation is so near its threshold that the threshold gets a gradient. */
+function nearThreshold(config: FullConfig, { threshold }: Params, z: Nd): Nd {
+  return zip(z, threshold!, (v, theta) => Number(Math.abs(v - theta) < (config.bandwidth as number) / 2));
+}
+
+/** What decisions are about: activations, and which latents are dead. */
+export interface Given {
+  readonly x: Nd;
+  /** 1 for dead latents, `[F]`. */
+  readonly dead?: Nd;
 }
 
 /** What a step at these parameters treats as given. */
-export function decide(config: FullConfig, params: Params, { x, dead }: { readonly x: Nd; readonly dead?: Nd }): Decisions {
-  const fires = firing(config, params, x);
-  const without: Decisions = { fires, dead: undefined, helps: undefined, residual: x, frozen: params };
+export function decide(config: FullConfig, params: Params, { x, dead }: Given): Decisions {
+  const z = preActivations(config, params, x);
+  const open = opened(config, params, z);
+  const fires = config.architecture === "gated" ? mul(open, isAbove(magnitudes(config, params, x))) : open;
+  const without: Decisions = { fires, open, dead: undefined, helps: undefined, residual: x, frozen: params };
   const { reconstruction } = lossesOf(config, params, { x, decisions: without });
-  const helps =
-    dead &&
-    mapRows(preActivations(config, params, x), 1, (row) =>
-      greatest(
-        Float64Array.from(row, (v, f) => (dead.data[f] ? v : Number.NEGATIVE_INFINITY)),
-        config.kAux as number,
-        Number.NEGATIVE_INFINITY,
-      ),
+  return { ...without, dead, helps: dead && helping(config, dead, z), residual: sub(x, reconstruction) };
+}
+
+/**
+ * Whether f32 must decide as float64 does: no value is so near to where a decision changes (0, a threshold or the edge of its window, the
+ * next of those that compete for places) that rounding can take it there. Worst for a decision is that all it took lose what rounding may
+ * take, and all others gain as much.
+ */
+export function isCertain(config: FullConfig, params: Params, { x, dead }: Given): boolean {
+  const { W_enc, b_dec, b_enc, b_gate, b_mag, r_mag, threshold } = params;
+  const size = matmul(config.applyBDecToInput ? add(abs(x), abs(b_dec!)) : abs(x), abs(W_enc!)); // of a pre-activation's products
+  const length = 2 * config.dIn + 3; // two dot products, their sum, the bias, and the difference from a threshold
+  const shift = add(abs(b_enc ?? b_gate!), abs(threshold ?? nd([1])));
+  const bound = dotBound(length, add(size, shift));
+  const holds = (decision: (values: Nd) => Nd, values: Nd, bounds: Nd): boolean => {
+    const taken = decision(values);
+    const worst = add(
+      values,
+      zip(bounds, taken, (e, isTaken) => (isTaken ? -e : e)),
     );
-  return { fires, dead, helps, residual: sub(x, reconstruction), frozen: params };
+    return decision(worst).data.every((v, i) => v === taken.data[i]);
+  };
+  const z = preActivations(config, params, x);
+  if (!holds((values) => opened(config, params, values), z, bound)) return false;
+  if (dead && "kAux" in config && !holds((values) => helping(config, dead, values), z, bound)) return false;
+  if (config.architecture === "jumprelu") {
+    // its window: how far within, which is what rounding takes from those inside and gives to those outside
+    const within = zip(z, threshold!, (v, theta) => (config.bandwidth as number) / 2 - Math.abs(v - theta));
+    if (!holds(isAbove, within, bound)) return false;
+  }
+  if (config.architecture === "gated") {
+    // besides `exp`, off by at most 3 + 2|r| units in the last place, each two roundings (WGSL), a product and a sum
+    const most = abs(r_mag!).data.reduce((a, b) => Math.max(a, b), 0);
+    const sizes = add(mul(size, oracle.exp(r_mag!)), abs(b_mag!));
+    if (!holds(isAbove, magnitudes(config, params, x), dotBound(length + 5 + 2 * most, sizes))) return false;
+  }
+  return true;
 }
 
 /** Features, x̂ and the loss terms. */
@@ -97,12 +153,10 @@ export function lossesOf(
   { x, decisions }: { readonly x: Nd; readonly decisions: Decisions },
 ): OracleOutput {
   const rows = x.shape[0]!;
-  const { fires, dead } = decisions;
+  const { fires, open, dead } = decisions;
   const { W_dec, b_dec } = params as { W_dec: Nd; b_dec: Nd };
   const z = preActivations(config, params, x);
-  const magnitude =
-    config.architecture === "gated" ? relu(add(mul(projected(config, params, x), oracle.exp(params.r_mag!)), params.b_mag!)) : z;
-  const features = mul(magnitude, fires);
+  const features = mul(config.architecture === "gated" ? magnitudes(config, params, x) : z, fires);
   const reconstruction = add(matmul(features, W_dec), b_dec);
   const l2 = squares(sub(reconstruction, x)) / rows;
   const losses: Record<string, number> = { l2 };
@@ -112,10 +166,10 @@ export function lossesOf(
     losses.l1 = lambda * total(weighted) * (config.l1Reduction === "sum" ? 1 : 1 / rows);
   }
   if (config.architecture === "gated") {
-    const open = relu(z);
-    losses.l1 = (lambda * total(config.decoderConstraint === "none" ? mul(open, norms(W_dec)) : open)) / rows;
+    const gate = mul(z, open); // ReLU
+    losses.l1 = (lambda * total(config.decoderConstraint === "none" ? mul(gate, norms(W_dec)) : gate)) / rows;
     const { W_dec: frozenW, b_dec: frozenB } = decisions.frozen as { W_dec: Nd; b_dec: Nd };
-    losses.aux = squares(sub(add(matmul(open, frozenW), frozenB), x)) / rows;
+    losses.aux = squares(sub(add(matmul(gate, frozenW), frozenB), x)) / rows;
   }
   if (config.architecture === "jumprelu") {
     const active =
@@ -131,7 +185,8 @@ export function lossesOf(
         : total(fires);
     losses.l0 = ((config.l0Coefficient as number) * active) / rows;
     if (dead && config.preActCoefficient) {
-      const missing = mul(relu(sub(params.threshold!, z)), mul(norms(W_dec), dead));
+      const below = zip(sub(params.threshold!, z), fires, (gap, isFiring) => (isFiring ? 0 : gap)); // ReLU
+      const missing = mul(below, mul(norms(W_dec), dead));
       losses.preAct = ((config.preActCoefficient as number) * total(missing)) / rows;
     }
   }
@@ -173,13 +228,13 @@ export function thresholdGradient(config: FullConfig, params: Params, x: Nd): Nd
     map(sub(reconstruction, x), (e) => (2 * e) / rows),
     oracle.transpose(W_dec, 0, 1),
   ); // (B, F)
-  const z = preActivations(config, params, x);
+  const near = nearThreshold(config, params, preActivations(config, params, x));
   const gradient = nd([dSae]);
   for (let b = 0; b < rows; b++) {
     for (let f = 0; f < dSae; f++) {
       const at = b * dSae + f;
       const theta = threshold.data[f]!;
-      if (Math.abs(z.data[at]! - theta) >= bandwidth / 2) continue;
+      if (!near.data[at]) continue;
       const slope = scales.data[f]!;
       const ofTanh = config.sparsity === "tanh" ? lambda * slope * (1 - Math.tanh(slope * features.data[at]!) ** 2) : 0;
       gradient.data[f]! -= (theta / bandwidth) * (byFeature.data[at]! + ofTanh);
