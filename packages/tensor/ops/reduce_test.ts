@@ -371,8 +371,11 @@ describe("places of extremes", () => {
 describe("gradients of reductions", () => {
   const differentiable = reductions.map((r) => r.name).filter((name) => !["any", "all", "countNonzero"].includes(name));
 
-  /** Differences across a kink, a tie or a zero, would say nothing. */
-  const kinked = ["amax", "amin", "norm 1", "norm ∞"];
+  /**
+   * Differences across a kink, a tie or a zero, would say nothing. The norm of one element has a kink as |x| has, the deviation of two as
+   * |a − b|, and near it the mean's rounding is as large as what is left of a − b.
+   */
+  const kinked = ["amax", "amin", "norm 1", "norm 2", "norm ∞", "var", "std"];
 
   /** Values in the same order, but evenly apart, from one another and from 0, in sign and in size. */
   function movedApart(x: Nd): Nd {
