@@ -6,7 +6,7 @@ import { withMutation } from "../device/kernel.ts";
 import { openDevice } from "../device/open.ts";
 import { TensorError } from "../errors.ts";
 import { Parameter } from "../nn/parameter.ts";
-import { expectClose, type Nd, nd, oracle, runs, seededValues } from "../testing/mod.ts";
+import { epsilon, expectClose, type Nd, nd, oracle, runs, seededValues, zip } from "../testing/mod.ts";
 import { Adam, AdamW } from "./adam.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { CosineLR, LinearLR, StepLR } from "./schedule.ts";
@@ -34,11 +34,16 @@ const cases: fc.Arbitrary<Case> = fc.record({
   maxGradNorm: fc.constantFrom(undefined, 0.3, 1e6),
 });
 
+interface Compared {
+  readonly make: (parameters: Parameter[]) => Optimizer;
+  /** A parameter after a step, by the oracle. */
+  readonly step: (values: Nd, gradient: Nd, index: number) => Nd;
+  /** How far roundings that its formula enlarges may have moved a parameter. Default not at all. */
+  readonly enlarged?: (index: number) => Nd | undefined;
+}
+
 /** Steps an optimizer over drawn gradients and compares every parameter with what the float64 oracle makes of them. */
-async function agrees(
-  drawn: Case,
-  { make, step }: { make: (parameters: Parameter[]) => Optimizer; step: (values: Nd, gradient: Nd, index: number) => Nd },
-): Promise<void> {
+async function agrees(drawn: Case, { make, step, enlarged }: Compared): Promise<void> {
   let wanted = drawn.shapes.map((shape, i) => seededValues(drawn.seed + i, shape));
   const parameters = wanted.map(parameterOf);
   const optimizer = make(parameters);
@@ -54,21 +59,53 @@ async function agrees(
     expectClose(
       await p.data(),
       wanted[i]!,
-      Float64Array.from(wanted[i]!.data, (v) => 50 * 2 ** -24 * (1 + Math.abs(v))),
+      wanted[i]!.data.map((v, at) => 50 * epsilon * (1 + Math.abs(v)) + (enlarged?.(i)?.data[at] ?? 0)),
     );
+}
+
+const rates = { lr: 0.02, betas: [0.9, 0.99] as const, eps: 1e-8 };
+
+/** What rounding does where Adam's decay joins the gradient. */
+interface DecayError {
+  /** Of the sums g + λp, the most so far. */
+  readonly sum: Nd;
+  /** Of the parameter, beyond the usual. */
+  readonly parameter: Nd;
+}
+
+/**
+ * The error after one more step. A sum g + λp is off by a dozen roundings of |g| + λ|p| and λ times what p is off, also where little remains
+ * of it, and Adam divides by the size of such sums: √v̂ is off by at most the sums' greatest error e as m̂ is, both being averages, and
+ * |m̂| ≤ √v̂, so the quotient is off by at most 2e / (√v̂ − e + ε); but never by more than from −1 to 1.
+ */
+function decayError(
+  { sum, parameter }: DecayError,
+  { gradient, before, after, weightDecay }: { gradient: Nd; before: Nd; after: oracle.AdamState; weightDecay: number },
+): DecayError {
+  const sizes = zip(gradient, before, (g, p) => Math.abs(g) + weightDecay * Math.abs(p));
+  const now = zip(sizes, parameter, (size, off) => 12 * epsilon * size + weightDecay * off);
+  const most = zip(sum, now, Math.max);
+  const correction = 1 - rates.betas[1] ** after.step;
+  const quotient = zip(most, after.meanSquare, (e, v) => Math.min(2, (2 * e) / (Math.max(Math.sqrt(v / correction) - e, 0) + rates.eps)));
+  return { sum: most, parameter: zip(parameter, quotient, (off, q) => off + rates.lr * q) };
 }
 
 function adam(decoupled: boolean): (drawn: Case) => Promise<void> {
   return async (drawn) => {
-    const options = { lr: 0.02, betas: [0.9, 0.99] as const, eps: 1e-8, weightDecay: drawn.weightDecay, maxGradNorm: drawn.maxGradNorm };
+    const { weightDecay, maxGradNorm } = drawn;
+    const options = { ...rates, weightDecay, maxGradNorm };
     const states = new Map<number, oracle.AdamState>();
+    const errors = new Map<number, DecayError>();
     await agrees(drawn, {
       make: (parameters) => (decoupled ? new AdamW(parameters, options) : new Adam(parameters, options)),
-      step: (values, gradient, i) => {
-        const state = oracle.adamStep(states.get(i) ?? oracle.adamStart(values), gradient, { ...options, decoupled });
-        states.set(i, state);
-        return state.parameter;
+      step: (before, gradient, i) => {
+        const after = oracle.adamStep(states.get(i) ?? oracle.adamStart(before), gradient, { ...options, decoupled });
+        states.set(i, after);
+        const none = { sum: nd(before.shape), parameter: nd(before.shape) };
+        if (!decoupled && weightDecay > 0) errors.set(i, decayError(errors.get(i) ?? none, { gradient, before, after, weightDecay }));
+        return after.parameter;
       },
+      enlarged: (i) => errors.get(i)?.parameter,
     });
   };
 }
