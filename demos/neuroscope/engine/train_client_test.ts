@@ -27,7 +27,7 @@ describe("TrainClient", () => {
     await vi.waitFor(() => expect(client.curves.value.rows).toHaveLength(length), { timeout: 30_000 });
     const before = [...client.curves.value.rows];
     tell({ type: "points", from: length - 1, rows: [[length - 1, 2], [length, 3]] }); // biome-ignore format: pairs
-    await vi.waitFor(() => expect(client.curves.value.rows).toHaveLength(length + 1));
+    await vi.waitFor(() => expect(client.curves.value.rows).toHaveLength(length + 1), { timeout: 30_000 });
     expect(client.curves.value.rows.slice(-2)).toEqual([[length - 1, 2], [length, 3]]); // biome-ignore format: pairs
     expect(client.curves.value.rows[length - 2]).toBe(before[length - 2]);
   });

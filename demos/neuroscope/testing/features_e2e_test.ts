@@ -127,11 +127,12 @@ describe("the features page", () => {
     );
     expect(Number.parseInt((await page.locator(".readout").textContent())!, 10)).toBeLessThan(15);
     expect(await ranked.count()).toBeGreaterThan(0);
+    const oneStroke = /drawn=[^&]*/.exec(page.url())![0];
     await page.mouse.click(...place(0.6, 0.3)); // a dot
     const drawn = page.locator(".drawing-pad polyline");
     await expect.poll(() => drawn.count()).toBe(2);
     expect(await drawn.nth(1).getAttribute("points")).toMatch(/^(\S+) \1$/);
-    await page.waitForTimeout(400); // until the address has it
+    await page.waitForFunction((before) => /drawn=[^&]*/.exec(location.hash)?.[0] !== before, oneStroke, { timeout: 30_000 });
     await page.reload();
     await expect.poll(() => drawn.count(), { timeout: 60_000 }).toBe(2);
     expect(complaints).toEqual([]);

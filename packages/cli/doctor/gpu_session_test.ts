@@ -32,8 +32,9 @@ describe("checkGpuApart()", () => {
   });
 
   it("makes a finding of a driver that hangs, and ends it", async () => {
-    const [finding] = await findingsOf(`${send({ progress: "opening the GPU" })} setInterval(() => {}, 1000);`, 1500);
-    expect(finding).toMatchObject({ status: "fail", found: expect.stringContaining("did not answer for 1.5 s while opening the GPU") });
+    const [finding] = await findingsOf(`${send({ progress: "opening the GPU" })} setInterval(() => {}, 1000);`, 4000);
+    // Node itself starts within this time even on a busy machine.
+    expect(finding).toMatchObject({ status: "fail", found: expect.stringContaining("did not answer for 4 s while opening the GPU") });
   });
 
   it("repeats Dawn's own words where there is no adapter, beside it, and without the noise of every start", async () => {

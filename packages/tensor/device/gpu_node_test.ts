@@ -38,8 +38,13 @@ async function turns(milliseconds: number): Promise<number> {
 
 describe("settle()", () => {
   it("leaves the processor to others while it waits", async () => {
-    const [polite, spinning] = [await processorTime(settle), await processorTime(spin)];
-    expect(polite).toBeLessThan(0.5 * spinning); // on a busy machine spinning gets less of the processor, and sleeping never more
+    const [polite, spinning]: [number[], number[]] = [[], []];
+    for (let i = 0; i < 3; i++) {
+      polite.push(await processorTime(settle));
+      spinning.push(await processorTime(spin));
+    }
+    // The process's other threads (compilers, the collector) only add to what waiting takes, and other processes only take from spinning.
+    expect(Math.min(...polite)).toBeLessThan(0.5 * Math.max(...spinning));
   });
 
   it("takes fewer turns where the last waits took as long, but some", async () => {
