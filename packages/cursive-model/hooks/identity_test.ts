@@ -18,17 +18,21 @@ interface Case {
   readonly targets: Tensor;
 }
 
-/** A model and a batch of any sizes; not so narrow that a normalisation divides by almost nothing. */
+/**
+ * A model and a batch of any sizes; not so narrow that a normalisation divides by almost nothing, which enlarges whatever f32 rounds: that a
+ * row of n elements has a standard deviation below s times the usual falls as sⁿ⁻¹. Of models from 4 wide one in 85 went beyond the bounds.
+ */
 const cases = fc
   .record({
     nLayer: fc.integer({ min: 1, max: 2 }),
     nHead: fc.integer({ min: 1, max: 3 }),
-    headSize: fc.integer({ min: 4, max: 9 }),
+    headSize: fc.integer({ min: 4, max: 14 }),
     batch: fc.integer({ min: 1, max: 3 }),
     tokens: fc.integer({ min: 1, max: 40 }),
     characters: fc.integer({ min: 1, max: 9 }),
     seed: fc.nat(1e6),
   })
+  .filter(({ nHead, headSize }) => nHead * headSize >= 12)
   .map(({ nLayer, nHead, headSize, batch, tokens: length, characters, seed }): Case => {
     const config = { nLayer, nHead, nEmbd: nHead * headSize, blockSize: 40, contextBlockSize: 9, vocabSize: 19, contextVocabSize: 7 };
     const ids = (salt: number, width: number, n: number): Tensor =>
