@@ -4,7 +4,7 @@ import { dimension, seed, seededValues } from "./arbitrary.ts";
 import { directionalDerivative, innerProduct } from "./directional_derivative.ts";
 import { expectAdjoint, expectClose } from "./expect_close.ts";
 import { map, nd, zip } from "./nd.ts";
-import { add, matmul, mul, pow, softmax, sum, transpose } from "./oracle/mod.ts";
+import { abs, add, matmul, mul, pow, softmax, sum, transpose } from "./oracle/mod.ts";
 
 describe("directionalDerivative()", () => {
   it("gives the derivatives of powers", () => {
@@ -70,8 +70,12 @@ describe("expectAdjoint()", () => {
             ReturnType<typeof nd>,
           ];
           const derivative = directionalDerivative((y) => softmax(y), [x], [v]);
-          expectAdjoint({ derivative, cotangent: u, gradients: [gradient(x, u)], directions: [v] });
-          expect(() => expectAdjoint({ derivative, cotangent: u, gradients: [gradient(x, u, true)], directions: [v] })).toThrow(
+          const [right, wrong] = [gradient(x, u), gradient(x, u, true)];
+          // Along v the two may differ by less than is tolerated, 10⁻⁵ of all terms' size, as they do in one case of some thousands.
+          const size = innerProduct(abs(derivative), abs(u)) + innerProduct(abs(v), abs(wrong));
+          fc.pre(Math.abs(innerProduct(v, wrong) - innerProduct(v, right)) > 2e-5 * size);
+          expectAdjoint({ derivative, cotangent: u, gradients: [right], directions: [v] });
+          expect(() => expectAdjoint({ derivative, cotangent: u, gradients: [wrong], directions: [v] })).toThrow(
             /^Expected <Jv, u> = <v, Jᵀu> within .* but found .* and .*$/,
           );
         },
