@@ -19,6 +19,7 @@ import {
   seed,
   seededValues,
   shape,
+  untilNoticed,
   type View,
   view,
   viewed,
@@ -104,11 +105,11 @@ async function isAdjoint(c: Case): Promise<void> {
 }
 
 const agreement = (n: number): Promise<void> =>
-  fc.assert(fc.asyncProperty(cases({ maxCount: 4096, shortest: 1 }), agrees), { ...runs(n), endOnFailure: n < 60 });
+  fc.assert(fc.asyncProperty(cases({ maxCount: 4096, shortest: 1 }), agrees), { ...runs(n), endOnFailure: n === untilNoticed });
 
 // Of rows of 2 or 3 elements little more than a sign is left: gradients there are all cancellation.
 const adjoint = (n: number): Promise<void> =>
-  fc.assert(fc.asyncProperty(cases({ maxCount: 400, shortest: 4 }), isAdjoint), { ...runs(n), endOnFailure: n < 60 });
+  fc.assert(fc.asyncProperty(cases({ maxCount: 400, shortest: 4 }), isAdjoint), { ...runs(n), endOnFailure: n === untilNoticed });
 
 /** Rows that the panel kernels take: lengths of whole vec4, up to as many as lanes keep. */
 const panelCases = (rows: number): fc.Arbitrary<Case> =>
@@ -124,10 +125,10 @@ const panelCases = (rows: number): fc.Arbitrary<Case> =>
   );
 
 const panelAgreement = (n: number): Promise<void> =>
-  fc.assert(fc.asyncProperty(panelCases(150), agrees), { ...runs(n), endOnFailure: n < 60 });
+  fc.assert(fc.asyncProperty(panelCases(150), agrees), { ...runs(n), endOnFailure: n === untilNoticed });
 
 const panelAdjoint = (n: number): Promise<void> =>
-  fc.assert(fc.asyncProperty(panelCases(20), isAdjoint), { ...runs(n), endOnFailure: n < 60 });
+  fc.assert(fc.asyncProperty(panelCases(20), isAdjoint), { ...runs(n), endOnFailure: n === untilNoticed });
 
 describe("layerNorm", () => {
   it("agrees with float64 on any view, with and without weight and bias", () => agreement(60));
@@ -225,7 +226,7 @@ describe("a broken layer normalisation", () => {
     ["forgets the mean of its gradient", adjoint, "- sum_mean -", "-"],
     ["loses a row in its parameters' gradients", adjoint, "rows < vec4u(end)", "rows + 1u < vec4u(end)"],
   ] as const)("that %s is noticed", (_, property, find, replace) =>
-    expect(withMutation("layer_norm", [find, replace], () => property(59))).rejects.toThrow("Property failed"),
+    expect(withMutation("layer_norm", [find, replace], () => property(untilNoticed))).rejects.toThrow("Property failed"),
   );
 
   it.each([
@@ -235,7 +236,7 @@ describe("a broken layer normalisation", () => {
     ["leaves a lane's bias gradient out", panelAdjoint, "for_bias_0 += dy_0;", "if (lane > 0u) { for_bias_0 += dy_0; }"],
   ] as const)("of a walking subgroup that %s is noticed", async (_, property, find, replace) => {
     if (device.subgroupSize === 0) return;
-    await expect(withMutation("layer_norm_panel", [find, replace], () => property(59))).rejects.toThrow("Property failed");
+    await expect(withMutation("layer_norm_panel", [find, replace], () => property(untilNoticed))).rejects.toThrow("Property failed");
   });
 
   it.for(["panel", "tile"] as const)("whose tree loses a lane in the form for %s adapters is noticed", (family, { skip }) => {

@@ -25,6 +25,7 @@ import {
   seededValues,
   shape,
   ulp,
+  untilNoticed,
   type ValueKind,
   type View,
   view,
@@ -359,13 +360,15 @@ describe("places of extremes", () => {
         expectClose(await t.argmax(options).data(), oracle.argmax(x, options), 0);
         expectClose(await t.argmin(options).data(), oracle.argmin(x, options), 0);
       }),
-      { ...runs(n), endOnFailure: n < 40 },
+      { ...runs(n), endOnFailure: n === untilNoticed },
     );
 
   it("are the first of equal ones, along one axis or in all", () => places(60));
 
   it("would be seen to be wrong if the last were taken", () =>
-    expect(withMutation("reduce", ["select(0u, ~place,", "select(0u, place + 1u,"], () => places(20))).rejects.toThrow("Property failed"));
+    expect(withMutation("reduce", ["select(0u, ~place,", "select(0u, place + 1u,"], () => places(untilNoticed))).rejects.toThrow(
+      "Property failed",
+    ));
 });
 
 describe("gradients of reductions", () => {
@@ -405,7 +408,7 @@ describe("gradients of reductions", () => {
         const gradient = { data: await leaf.grad!.data() };
         expectAdjoint({ derivative, cotangent, gradients: [gradient], directions: [direction] }, { tolerance: 2e-5 });
       }),
-      { ...runs(n), endOnFailure: n < 20 },
+      { ...runs(n), endOnFailure: n === untilNoticed },
     );
 
   /** Whether more than one of the base's elements go into each result: a single one has no deviation to differentiate. */
@@ -417,7 +420,9 @@ describe("gradients of reductions", () => {
   for (const name of differentiable) it(`of ${name} are adjoint to its derivative`, () => adjoint(name, 30));
 
   it("would be seen to be wrong if a deviation were not centred", () =>
-    expect(withMutation("reduce_gradient", ["v - bitcast<f32>(more)", "v"], () => adjoint("var", 10))).rejects.toThrow("Property failed"));
+    expect(withMutation("reduce_gradient", ["v - bitcast<f32>(more)", "v"], () => adjoint("var", untilNoticed))).rejects.toThrow(
+      "Property failed",
+    ));
 
   it("would be seen to be wrong if ties did not share", async () => {
     const tied = async (): Promise<void> => {
@@ -468,9 +473,9 @@ describe("a broken fold", () => {
     ["forgets the offset", "var place = params.offset", "var place = 0u"],
   ] as const)("that %s is noticed", (_, find, replace) => {
     const property = fc.asyncProperty(cases({ maxCount: 300 }), (c) => agrees(named("sum"), c));
-    return expect(withMutation("reduce", [find, replace], () => fc.assert(property, { ...runs(60), endOnFailure: true }))).rejects.toThrow(
-      "Property failed",
-    );
+    return expect(
+      withMutation("reduce", [find, replace], () => fc.assert(property, { ...runs(untilNoticed), endOnFailure: true })),
+    ).rejects.toThrow("Property failed");
   });
 
   it.for([
