@@ -3878,7 +3878,9 @@ fn main(
       }
       //#end
       //#for u in 0..U
-      sum__u = vec4f(sum__u_0, sum__u_1, sum__u_2, sum__u_3);
+      //#for c in 0..4
+      sum__u[c] = sum__u__c;
+      //#end
       //#end
       //#for k in 0..KC
       {
