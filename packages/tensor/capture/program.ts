@@ -14,8 +14,6 @@ interface Step {
   readonly command: Command;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
-  /** Place of the parameters, or undefined for a kernel without any. */
-  readonly offset: number | undefined;
   readonly workgroups: readonly [number, number, number];
 }
 
@@ -79,15 +77,14 @@ export class Program {
       }
       const { command } = item;
       const ranges = command.ranges.map((r) => ({ buffer: bufferOf(r.storage), offset: r.offset, size: bindingSize(r) }));
-      const offset = places.get(command);
+      const offset = places.get(command) ?? 0;
       this.#steps.push({
         command,
         pipeline: device.pipelines.get(command.kernel),
-        group: device.createBindGroup(command, ranges, this.#uniforms),
-        offset,
+        group: device.createBindGroup(command.kernel, { ranges, params: { buffer: this.#uniforms, offset } }),
         workgroups: command.workgroups,
       });
-      for (const live of command.live) this.#host.push(this.#refresh(live, offset!));
+      for (const live of command.live) this.#host.push(this.#refresh(live, offset));
     }
   }
 
@@ -201,8 +198,8 @@ export class Program {
   }
 }
 
-function launch(pass: GPUComputePassEncoder, { group, offset, workgroups }: Step): void {
-  pass.setBindGroup(0, group, offset === undefined ? undefined : [offset]);
+function launch(pass: GPUComputePassEncoder, { group, workgroups }: Step): void {
+  pass.setBindGroup(0, group);
   pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }
 

@@ -241,13 +241,16 @@ export class Device {
     this.#ledger.destroy(buffer);
   }
 
-  /** A bind group, counted. Buffers follow `kernel.interface.bindings`. */
-  createBindGroup(command: Pick<Command, "kernel">, ranges: readonly GPUBufferBinding[], uniforms: GPUBuffer): GPUBindGroup {
-    const { bindings, paramBytes, paramBinding } = command.kernel.interface;
-    const entries: GPUBindGroupEntry[] = bindings.map((b, i) => ({ binding: b.index, resource: ranges[i]! }));
-    if (paramBytes > 0) entries.push({ binding: paramBinding, resource: { buffer: uniforms, size: paramBytes } });
+  /** A bind group, counted. Ranges follow `kernel.interface.bindings`; a kernel that takes parameters finds them at `params`. */
+  createBindGroup(
+    kernel: Kernel,
+    bound: { ranges: readonly GPUBufferBinding[]; params: { buffer: GPUBuffer; offset: number } },
+  ): GPUBindGroup {
+    const { bindings, paramBytes, paramBinding } = kernel.interface;
+    const entries: GPUBindGroupEntry[] = bindings.map((b, i) => ({ binding: b.index, resource: bound.ranges[i]! }));
+    if (paramBytes > 0) entries.push({ binding: paramBinding, resource: { ...bound.params, size: paramBytes } });
     this.#counts.bindGroups++;
-    return this.gpu.createBindGroup({ layout: this.pipelines.layout(command.kernel), entries });
+    return this.gpu.createBindGroup({ layout: this.pipelines.layout(kernel), entries });
   }
 
   /** Throws what made the device unusable, if anything did: after an uncaptured GPU error, results would be silently wrong. */
@@ -287,27 +290,29 @@ export class Device {
   }
 
   #encode(command: Command): void {
-    const { kernel, ranges } = command;
+    const { kernel } = command;
     const pipeline = this.pipelines.get(kernel);
     this.pipelines.launched.add(kernel);
-    const group = this.#bindGroup(command, ranges);
+    const at = this.#slot * ALIGNMENT;
+    const group = this.#bindGroup(command, at);
     this.#encoder ??= this.gpu.createCommandEncoder();
     this.#pass ??= this.#encoder.beginComputePass();
     this.#pass.setPipeline(pipeline);
+    this.#pass.setBindGroup(0, group);
     if (kernel.interface.paramBytes > 0) {
-      const at = this.#slot++ * ALIGNMENT;
+      this.#slot++;
       new Uint8Array(this.#uniformBytes, at).set(new Uint8Array(command.params));
       for (const live of command.live) writeWord(this.#uniformBytes, live, live.read(), at);
-      this.#pass.setBindGroup(0, group, [at]);
-    } else this.#pass.setBindGroup(0, group);
+    }
     this.#pass.dispatchWorkgroups(...command.workgroups);
     this.#counts.dispatches++;
     if (++this.#batched >= EAGER_BATCH || this.#slot === UNIFORM_SLOTS) this.flush();
   }
 
-  #bindGroup(command: Command, ranges: readonly Range[]): GPUBindGroup {
-    const { bindings, paramBytes } = command.kernel.interface;
-    let key = `${paramBytes}`;
+  /** A group over these buffers with the parameters at this place of the batch: a loop that does the same again finds those of the last time. */
+  #bindGroup({ kernel, ranges }: Command, at: number): GPUBindGroup {
+    const { bindings, paramBytes } = kernel.interface;
+    let key = paramBytes > 0 ? `${paramBytes}@${at}` : "";
     for (let i = 0; i < ranges.length; i++) {
       const { storage, offset, bytes } = ranges[i]!;
       if (!storage.buffer) throw new CaptureError(`Cannot use ${storage.label}: ${storage.unreadable ?? "it has no memory yet"}`);
@@ -317,7 +322,7 @@ export class Device {
     if (!group) {
       if (this.#groups.size >= BIND_GROUP_CACHE) this.#groups.clear();
       const resources = ranges.map((r) => ({ buffer: r.storage.buffer!, offset: r.offset, size: bindingSize(r) }));
-      group = this.createBindGroup(command, resources, this.#uniforms);
+      group = this.createBindGroup(kernel, { ranges: resources, params: { buffer: this.#uniforms, offset: at } });
       this.#groups.set(key, group);
     }
     return group;

@@ -66,9 +66,32 @@ describe("Device", () => {
     expect([...(await y.data())]).toEqual([3, 4, 5]);
     const after = device.stats();
     expect(after.dispatches - before.dispatches).toBe(4); // a fill and three kernels
-    expect(after.bindGroups - before.bindGroups).toBe(2); // the three share one
+    expect(after.bindGroups - before.bindGroups).toBe(4); // each has its own, with the place of its parameters
     expect(after.bytesInUse).toBeGreaterThan(before.bytesInUse);
     expect(after.readbacks - before.readbacks).toBe(1);
+  });
+
+  it("makes no bind group when the same is done again with other parameters", async () => {
+    const x = tensor([1, 2, 3], { device });
+    const y = zeros([3], { device });
+    const runAll = async (first: number): Promise<number[]> => {
+      for (let i = 0; i < 3; i++) device.run(addOne, { bindings: { x, y }, params: { size: 3, amount: first + i }, workgroups: 1 });
+      return [...(await y.data())];
+    };
+    await device.synchronize();
+    expect(await runAll(0)).toEqual([3, 4, 5]);
+    const { bindGroups } = device.stats();
+    expect(await runAll(7)).toEqual([10, 11, 12]);
+    expect(device.stats().bindGroups).toBe(bindGroups);
+  });
+
+  it("gives each launch of a batch parameters of its own, over the same buffers and over batches that are longer than one submit", async () => {
+    const [x, y] = [zeros([1], { device }), zeros([1], { device })];
+    for (let i = 1; i <= 120; i++) {
+      const [from, to] = i % 2 ? [x, y] : [y, x];
+      device.run(addOne, { bindings: { x: from, y: to }, params: { size: 1, amount: i }, workgroups: 1 });
+    }
+    expect([...(await x.data())]).toEqual([(120 * 121) / 2]);
   });
 
   it("folds more than 65,535 workgroups into two dimensions", async () => {
