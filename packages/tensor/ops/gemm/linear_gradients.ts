@@ -123,7 +123,8 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
     },
     workgroups: blocks * parts,
   });
-  const [dWeight, dBias] = sumSlices(partials, { pair, splits: parts });
+  // Sums that nobody asked for would keep a captured step from putting the others where they belong.
+  const [dWeight, dBias] = sumSlices(partials, { pair: needsBias ? pair : { ...pair, second: 0 }, splits: parts, apart: slice });
   return { dx, dWeight: reshape(dWeight, [outs, ins]), dBias: needsBias ? dBias : null };
 }
 
