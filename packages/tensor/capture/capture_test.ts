@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tensor, zeros } from "../create.ts";
-import type { Device } from "../device/device.ts";
+import type { Device, KernelFamily } from "../device/device.ts";
 import type { CompileProgress } from "../device/kernel.ts";
 import { openDevice } from "../device/open.ts";
 import { CaptureError } from "../errors.ts";
 import type { HostTensor } from "../io/host_tensor.ts";
-import { LayerNorm, Linear } from "../nn/layers.ts";
+import { Embedding, LayerNorm, Linear } from "../nn/layers.ts";
 import { Module } from "../nn/module.ts";
 import { Parameter } from "../nn/parameter.ts";
 import { full } from "../ops/copy.ts";
+import { embedding } from "../ops/embedding.ts";
 import { AdamW } from "../optim/adam.ts";
 import { StepLR } from "../optim/schedule.ts";
 import { createRng } from "../random/philox.ts";
@@ -155,6 +156,59 @@ describe("capture()", () => {
     const launches = await run.profile(...batch(5, 2200)).catch(() => undefined); // an adapter may have no clock
     const sums = launches?.filter(({ shader }) => shader === "sum_slices").map(({ entry }) => entry);
     if (sums) expect(sums).toEqual(["table"]);
+  });
+
+  it.each<KernelFamily>([
+    "tile", // an embedding's gradient is written by two launches
+    "portable", // by one, beside that of the positions
+    "panel", // and that of a layer without bias by a kernel that sums up a bias's as well
+  ])("copies no gradient, whoever writes it (%s)", async (family) => {
+    const own = device.family;
+    if (device.hasFamily(family)) device.family = family;
+    const build = () => {
+      const rng = createRng(5, "words");
+      const [words, places, head] = [
+        new Embedding(30, 8, { rng }),
+        new Embedding(550, 8, { rng }),
+        new Linear(8, 20, { rng, bias: false }),
+      ];
+      const parameters = [words.weight, places.weight, head.weight];
+      const optimizer = new AdamW(parameters, { lr: 0.05 });
+      const backward = (ids: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        const loss = head
+          .call(embedding(ids, words.weight, { plus: places.weight }))
+          .square()
+          .mean();
+        loss.backward();
+        return loss;
+      };
+      const step = (ids: Tensor): Tensor => {
+        const loss = backward(ids);
+        optimizer.step();
+        return loss;
+      };
+      return { backward, step, parameters };
+    };
+    const ids = (step: number): HostTensor => ({
+      shape: [2, 550],
+      dtype: "i32",
+      data: Int32Array.from({ length: 1100 }, (_, i) => (i * i + step) % 30),
+    });
+    try {
+      const [eager, captured, unused] = [build(), build(), build()];
+      const run = capture((x: Tensor) => captured.step(x), { poison: true });
+      for (let i = 0; i < 3; i++) {
+        const x = ids(i);
+        expect(await (await run(x)).item()).toBe(await eager.step(tensor(x.data, { shape: x.shape, dtype: "i32" })).item());
+      }
+      for (const [i, p] of captured.parameters.entries()) expect(await p.data()).toEqual(await eager.parameters[i]!.data());
+      const withoutStep = capture((x: Tensor) => [unused.backward(x), ...unused.parameters.map((p) => p.grad!)]);
+      const { dispatches } = await withoutStep.prepare(ids(0));
+      expect(run.plan()!.dispatches).toBe(dispatches + 1);
+    } finally {
+      device.family = own;
+    }
   });
 
   it("leaves a gradient beside others alone that nobody optimizes", async () => {

@@ -35,52 +35,55 @@ export class Recording implements Recorder {
   }
 
   /**
-   * Where a temporary is written by one command only and then merely copied to a lasting place, in one piece or in several that keep their
-   * distances, lets that command write there and drops the copies: this is how gradients get into the optimizer's arena.
+   * Where a temporary is only written, by one command or several, and then merely copied to a lasting place, in one piece or in several that
+   * keep their distances, lets those commands write there and drops the copies: this is how gradients get into the optimizer's arena.
    */
   elideCopies(returned: ReadonlySet<Storage>): void {
     const users = new Map<Storage, Command[]>();
     for (const command of this.commands) {
       for (const storage of new Set(command.ranges.map((r) => r.storage))) users.set(storage, [...(users.get(storage) ?? []), command]);
     }
-    for (const [temporary, [writer, ...copies]] of users) {
-      if (isLasting(temporary) || returned.has(temporary) || !writer || copies.length === 0) continue;
-      const move = this.#destinationOf(temporary, copies);
-      if (!move || !this.#mayWriteTo(move, { writer, copies, temporary })) continue;
-      writer.ranges = writer.ranges.map((r) => (r.storage === temporary ? shift(r, move) : r));
+    for (const [temporary, commands] of users) {
+      const writers = commands.slice(0, commands.findLastIndex((command) => !copiesFrom(command, temporary)) + 1);
+      const copies = commands.slice(writers.length);
+      if (isLasting(temporary) || returned.has(temporary) || writers.length === 0) continue;
+      const move = this.#destinationOf(copies);
+      if (!move || !this.#mayWriteTo(move, { writers, copies, temporary })) continue;
+      for (const writer of writers) writer.ranges = writer.ranges.map((r) => (r.storage === temporary ? shift(r, move) : r));
       this.items = this.items.filter((item) => !("command" in item && copies.includes(item.command)));
     }
   }
 
-  /** The place that all of a temporary's copies go to, if they are nothing but that. */
-  #destinationOf(temporary: Storage, copies: readonly Command[]): Move | undefined {
+  /** The place that all of a temporary's copies go to. */
+  #destinationOf(copies: readonly Command[]): Move | undefined {
     let move: Move | undefined;
     for (const copy of copies) {
-      if (copy.kernel.shader !== "copy" || copy.kernel.entry !== "straight") return undefined;
-      const at = copy.kernel.interface.bindings.findIndex((b) => b.access === "write");
-      const [destination, source] = [copy.ranges[at]!, copy.ranges[1 - at]!];
+      const { destination, source } = endsOf(copy);
       const found = { storage: destination.storage, by: destination.offset - source.offset };
-      if (source.storage !== temporary || !isLasting(destination.storage)) return undefined;
+      if (!isLasting(destination.storage)) return undefined;
       if (move && (move.storage !== found.storage || move.by !== found.by)) return undefined;
       move = found;
     }
     return move && move.by >= 0 && move.by % ALIGNMENT === 0 ? move : undefined;
   }
 
-  /** Whether the writer may write to the place itself, and nobody else touches the place before the copies did. */
-  #mayWriteTo(move: Move, { writer, copies, temporary }: { writer: Command; copies: readonly Command[]; temporary: Storage }): boolean {
-    const { bindings } = writer.kernel.interface;
-    const places = writer.ranges.filter((r) => r.storage === temporary).map((r) => shift(r, move));
+  /** Whether the writers may write to the place themselves, and nobody else touches the place before the copies did. */
+  #mayWriteTo(
+    move: Move,
+    { writers, copies, temporary }: { writers: readonly Command[]; copies: readonly Command[]; temporary: Storage },
+  ): boolean {
+    const uses = (c: Command) => c.ranges.map((range, i) => ({ range, binding: c.kernel.interface.bindings[i]! }));
+    const ofTemporary = writers.flatMap(uses).filter(({ range }) => range.storage === temporary);
+    const places = ofTemporary.map(({ range }) => shift(range, move));
     const touches = (c: Command): boolean => c.ranges.some((r) => r.storage === move.storage && places.some((p) => overlap(p, r)));
-    const isWhole = writer.ranges.every(
-      (r, i) => r.storage !== temporary || this.#isReplaced(shift(r, move), { copies, binding: bindings[i]! }),
-    );
-    const onlyWrites = writer.ranges.every((r, i) => r.storage !== temporary || bindings[i]!.access === "write");
-    const noClash = !touches(writer) && writer.ranges.every((r, i) => r.storage !== move.storage || bindings[i]!.access === "write");
+    const isWhole = ofTemporary.every(({ range, binding }) => this.#isReplaced(shift(range, move), { copies, binding }));
+    const onlyWrite = ofTemporary.every(({ binding }) => binding.access === "write");
+    // One dispatch must not read a buffer and write it, not even elsewhere.
+    const noClash = writers.flatMap(uses).every(({ range, binding }) => range.storage !== move.storage || binding.access === "write");
     const { commands } = this;
     const until = Math.max(...copies.map((c) => commands.indexOf(c)));
-    const between = commands.slice(commands.indexOf(writer) + 1, until).filter((c) => !copies.includes(c));
-    return isWhole && onlyWrites && noClash && places.every((p) => p.offset + p.bytes <= move.storage.bytes) && !between.some(touches);
+    const meanwhile = commands.slice(commands.indexOf(writers[0]!), until).filter((c) => !copies.includes(c));
+    return isWhole && onlyWrite && noClash && places.every((p) => p.offset + p.bytes <= move.storage.bytes) && !meanwhile.some(touches);
   }
 
   /**
@@ -117,6 +120,18 @@ export function usage(command: Command): PlanStep {
       command.kernel.interface.bindings[i]!.access === access && !isLasting(r.storage) ? [r.storage.id] : [],
     );
   return { reads: ids("read"), writes: ids("write") };
+}
+
+/** Whether a command is nothing but a copy of a part of a temporary, or of all of it. */
+function copiesFrom(command: Command, temporary: Storage): boolean {
+  const { shader, entry } = command.kernel;
+  return shader === "copy" && entry === "straight" && endsOf(command).source.storage === temporary;
+}
+
+/** From where to where a copy goes. */
+function endsOf({ kernel, ranges }: Command): { readonly source: Range; readonly destination: Range } {
+  const at = kernel.interface.bindings.findIndex((b) => b.access === "write");
+  return { source: ranges[1 - at]!, destination: ranges[at]! };
 }
 
 function writes(command: Command): Range[] {
