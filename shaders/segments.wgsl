@@ -7,9 +7,15 @@
 //   sum_tiles:  dispatch: ceil(tiles · outer · columns / 64), one invocation a tile and column
 //   finish:     dispatch ceil(vocab · outer · columns / 64): joins carries, writes zeros where a segment is empty
 //   bounds:     starts from the sorted keys by bisection; dispatch ceil((vocab + 1) / 64)
+// Few places on a software adapter are not worth the sorting:
+//   walk:       one invocation a column adds row after row to out, where its sums stay; nothing is sorted, nobody else writes there.
+//               dispatch ceil(outer · columns / 8)
+// With index [.., period] it takes the rows that stand at the same place of the last axis one after another: so PERIODIC has their sum at
+// hand, in a register, and stores it in periodic [period, inner] (outer is 1 then): positions' gradients beside tokens'.
 // A column is VEC elements of inner: 4, or 1 where 4 does not divide it.
 
 const VEC = 4u; //#param
+const PERIODIC = false; //#param
 
 struct Params {
   n: u32,
@@ -19,6 +25,7 @@ struct Params {
   columns: u32,
   tile: u32,
   tiles: u32,
+  period: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -32,10 +39,10 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> carry1: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out4: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> out1: array<f32>;
+@group(0) @binding(7) var<storage, read_write> periodic4: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> periodic1: array<f32>;
 
-// Column `column` of the row at place `place` of the sorted order.
-fn row_at(place: u32, column: u32) -> vec4f {
-  let at = ((column / params.columns) * params.n + order[place]) * params.columns + column % params.columns;
+fn read_source(at: u32) -> vec4f {
   //#if VEC == 4
   return source4[at];
   //#else
@@ -43,13 +50,42 @@ fn row_at(place: u32, column: u32) -> vec4f {
   //#end
 }
 
-fn write_out(v: u32, column: u32, value: vec4f) {
-  let at = ((column / params.columns) * params.vocab + v) * params.columns + column % params.columns;
+fn write_out(at: u32, value: vec4f) {
   //#if VEC == 4
   out4[at] = value;
   //#else
   //| out1[at] = value.x;
   //#end
+}
+
+fn add_to_out(at: u32, value: vec4f) {
+  //#if VEC == 4
+  out4[at] += value;
+  //#else
+  //| out1[at] += value.x;
+  //#end
+}
+
+fn write_periodic(at: u32, value: vec4f) {
+  //#if VEC == 4
+  periodic4[at] = value;
+  //#else
+  //| periodic1[at] = value.x;
+  //#end
+}
+
+// Where a column of the first of `rows` rows lies.
+fn column_place(rows: u32, column: u32) -> u32 {
+  return (column / params.columns) * rows * params.columns + column % params.columns;
+}
+
+// Column `column` of the row at place `place` of the sorted order.
+fn row_at(place: u32, column: u32) -> vec4f {
+  return read_source(column_place(params.n, column) + order[place] * params.columns);
+}
+
+fn write_sum(v: u32, column: u32, value: vec4f) {
+  write_out(column_place(params.vocab, column) + v * params.columns, value);
 }
 
 fn carry_place(tile: u32, which: u32, column: u32) -> u32 {
@@ -95,7 +131,7 @@ fn sum_tiles(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
     }
     for (; place < stop; place++) { sum += row_at(place, column); }
     if (begin >= first && end <= last) {
-      write_out(v, column, sum);
+      write_sum(v, column, sum);
     } else {
       write_carry(carry_place(tile, select(1u, 0u, begin < first), column), sum);
     }
@@ -112,7 +148,7 @@ fn finish(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let begin = starts[v];
   let end = starts[v + 1u];
   if (begin == end) {
-    write_out(v, column, vec4f(0.0));
+    write_sum(v, column, vec4f(0.0));
     return;
   }
   let first = begin / params.tile;
@@ -125,7 +161,7 @@ fn finish(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
       (read_carry(carry_place(t + 2u, 0u, column)) + read_carry(carry_place(t + 3u, 0u, column)));
   }
   for (; t <= last; t++) { sum += read_carry(carry_place(t, 0u, column)); }
-  write_out(v, column, sum);
+  write_sum(v, column, sum);
 }
 
 @compute @workgroup_size(64)
@@ -139,4 +175,25 @@ fn bounds(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
     if (index[order[middle]] < v) { low = middle + 1u; } else { high = middle; }
   }
   new_starts[v] = low;
+}
+
+@compute @workgroup_size(8)
+fn walk(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let column = id.x + id.y * groups.x * 8u;
+  if (column >= params.outer * params.columns) { return; }
+  let source = column_place(params.n, column);
+  let out = column_place(params.vocab, column);
+  for (var v = 0u; v < params.vocab; v++) { write_out(out + v * params.columns, vec4f(0.0)); }
+  for (var t = 0u; t < params.period; t++) {
+    var sum = vec4f(0.0);
+    for (var j = t; j < params.n; j += params.period) {
+      let row = read_source(source + j * params.columns);
+      let v = index[j];
+      if (v < params.vocab) { add_to_out(out + v * params.columns, row); }
+      sum += row;
+    }
+    //#if PERIODIC
+    write_periodic(column + t * params.columns, sum);
+    //#end
+  }
 }

@@ -4,9 +4,11 @@ import { DTypeError, ShapeError } from "../errors.ts";
 import { broadcastShapes, format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
+import { dense } from "./copy.ts";
 import { checkIndex, indexSum, pick, selectOp } from "./index_select.ts";
 import { rowsOf } from "./rows.ts";
-import { sumTo } from "./view.ts";
+import { segmentAndPeriodicSum } from "./segments.ts";
+import { reshape, sumTo } from "./view.ts";
 
 /** Options of {@link embedding}. */
 export interface EmbeddingOptions {
@@ -18,11 +20,14 @@ export interface EmbeddingOptions {
 const embeddingOp: Op<object> = {
   name: "embedding",
   forward: ([table, index, plus]) => [pick(table!, index!, { axis: 0, shape: [...index!.shape, table!.shape[1]!], plus: rowsOf(plus!) })],
-  gradient: ({ inputs: [table, index, plus], gradients: [g], needs }) => [
-    needs[0] ? indexSum(index!, g!, { axis: 0, size: table!.shape[0]! }) : null,
-    null,
-    needs[2] ? sumTo(g!, plus!.shape) : null,
-  ],
+  gradient({ inputs: [table, index, plus], gradients: [g], needs }) {
+    const [size, inner] = table!.shape as [number, number];
+    if (needs[0] && needs[2] && plus!.size === index!.shape.at(-1)! * inner) {
+      const both = segmentAndPeriodicSum({ index: dense(index!), source: dense(g!), outer: 1, inner, vocab: size });
+      if (both) return [reshape(both.sums, [size, inner]), null, reshape(both.periodic, plus!.shape)];
+    }
+    return [needs[0] ? indexSum(index!, g!, { axis: 0, size }) : null, null, needs[2] ? sumTo(g!, plus!.shape) : null];
+  },
 };
 
 /**

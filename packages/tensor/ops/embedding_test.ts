@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { capture } from "../capture/capture.ts";
 import { tensor } from "../create.ts";
-import type { Device } from "../device/device.ts";
+import type { Device, KernelFamily } from "../device/device.ts";
 import { withMutation } from "../device/kernel.ts";
 import { openDevice } from "../device/open.ts";
 import type { DType } from "../dtype.ts";
@@ -28,9 +28,17 @@ import {
 import { embedding } from "./embedding.ts";
 
 let device: Device;
+let ownFamily: KernelFamily;
 beforeAll(async () => {
   device = await openDevice();
+  ownFamily = device.family;
 });
+afterEach(() => {
+  device.family = ownFamily;
+});
+
+/** Few places are walked through by `portable`, and sorted by `tile` as many are by both. */
+const FAMILIES = ["portable", "tile"] as const;
 
 const upload = (x: Nd, dtype: DType = "f32", requiresGrad = false): Tensor =>
   tensor(dtype === "f32" ? Float32Array.from(x.data) : Int32Array.from(x.data), { shape: x.shape, dtype, requiresGrad });
@@ -55,10 +63,12 @@ interface Case {
   readonly columns: number;
   readonly rows: number;
   readonly seed: number;
+  readonly family?: KernelFamily;
 }
 
 /** Rows bit for bit, the gradient within the error of a sum in any order, exact zeros where nothing is added. */
-async function agreesWithTheOracle({ indices, columns, rows, seed }: Case): Promise<void> {
+async function agreesWithTheOracle({ indices, columns, rows, seed, family = ownFamily }: Case): Promise<void> {
+  device.family = family;
   const weight = seededValues(seed, [rows, columns]);
   const gradient = seededValues(seed + 1, [...indices.shape, columns]);
   const table = upload(weight, "f32", true);
@@ -75,6 +85,28 @@ async function agreesWithTheOracle({ indices, columns, rows, seed }: Case): Prom
   );
 }
 
+/** {@link agreesWithTheOracle} where positions are added: their gradient is the sum over all axes before the last of the indices. */
+async function agreesWithPositions({ indices, columns, rows, seed, family = ownFamily }: Case): Promise<void> {
+  device.family = family;
+  const weight = seededValues(seed, [rows, columns]);
+  const length = indices.shape.at(-1)!;
+  const gradient = seededValues(seed + 1, [...indices.shape, columns]);
+  const [table, plus] = [upload(weight, "f32", true), upload(seededValues(seed + 2, [length, columns]), "f32", true)];
+  embedding(upload(indices, "i32"), table, { plus }).backward({ gradient: upload(gradient) });
+  const places = nd(
+    indices.shape,
+    indices.data.map((_, j) => j % length),
+  );
+  for (const [leaf, index, count] of [
+    [table, indices, rows],
+    [plus, places, length],
+  ] as const) {
+    // biome-ignore format: pairs
+    const { sums, sizes, longest } = gradientOracle(index, gradient, count);
+    expectClose(await leaf.grad!.data(), sums, roundingBound(longest, sizes));
+  }
+}
+
 /** Indices of which a share is one and the same. */
 function skewedIndices(seed: number, options: { shape: number[]; rows: number; hot: number }): Nd {
   const { shape, rows, hot } = options;
@@ -88,22 +120,54 @@ function skewedIndices(seed: number, options: { shape: number[]; rows: number; h
 
 const cases = fc.record({
   shape: shape({ maxRank: 3, maxCount: 700 }),
-  rows: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 600 }), fc.constantFrom(2046, 2047, 2048, 5000)),
+  rows: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 600 }), fc.constantFrom(2046, 2047, 2048, 5000, 8192, 8193)),
   columns: fc.oneof(fc.constantFrom(1, 2, 3, 4, 5, 8, 12), fc.integer({ min: 1, max: 40 })),
   hot: fc.constantFrom(0, 0.2, 0.9, 1),
   seed: seed(),
+  family: fc.constantFrom<KernelFamily>(...FAMILIES),
 });
 
 describe("embedding", () => {
   it("picks rows bit for bit and sums their gradients, at any size of table and any frequency of indices", async () => {
-    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed }) => {
-      await agreesWithTheOracle({ indices: skewedIndices(seed, { shape, rows, hot }), columns, rows, seed });
+    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed, family }) => {
+      await agreesWithTheOracle({ indices: skewedIndices(seed, { shape, rows, hot }), columns, rows, seed, family });
     });
     await fc.assert(property, runs(60));
   });
 
+  it("sums the gradients of tokens and positions", async () => {
+    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed, family }) => {
+      if (shape.length > 0) await agreesWithPositions({ indices: skewedIndices(seed, { shape, rows, hot }), columns, rows, seed, family });
+    });
+    await fc.assert(property, runs(40));
+  });
+
+  it("agrees on both sides of the length from which on places are sorted, also if they are all one", async () => {
+    for (const places of [4095, 4096, 4097])
+      for (const hot of [0.1, 1]) {
+        await agreesWithTheOracle({
+          indices: skewedIndices(places, { shape: [places], rows: 77, hot }),
+          columns: 8,
+          rows: 77,
+          seed: places,
+        });
+        const shape = places === 4096 ? [16, 256] : [1, places];
+        await agreesWithPositions({ indices: skewedIndices(places, { shape, rows: 77, hot }), columns: 8, rows: 77, seed: places });
+      }
+  });
+
+  it("finds the first and the last row of the table, and no other", async () => {
+    const ends = nd([3, 4], [0, 8, 8, 0, 0, 0, 8, 0, 8, 0, 0, 8]);
+    for (const family of FAMILIES)
+      for (const columns of [1, 4, 40]) {
+        await agreesWithTheOracle({ indices: ends, columns, rows: 9, seed: 1, family });
+        await agreesWithPositions({ indices: ends, columns, rows: 9, seed: 1, family });
+      }
+  });
+
   it("has a gradient that is the adjoint of the picking", async () => {
-    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed }) => {
+    const property = fc.asyncProperty(cases, async ({ shape, rows, columns, hot, seed, family }) => {
+      device.family = family;
       const indices = skewedIndices(seed, { shape, rows, hot });
       const direction = seededValues(seed + 1, [rows, columns]);
       const cotangent = seededValues(seed + 2, [...shape, columns]);
@@ -173,7 +237,8 @@ describe("embedding", () => {
   });
 
   it("gives NaN for an index outside of the table, whose gradient goes nowhere", async () => {
-    for (const columns of [3, 4]) {
+    for (const [columns, family] of [3, 4].flatMap((n) => FAMILIES.map((f) => [n, f] as const))) {
+      device.family = family;
       const table = upload(seededValues(1, [3, columns]), "f32", true);
       const out = embedding(tensor(new Int32Array([-1, 2, 3, 2_000_000_000])), table);
       out.backward({ gradient: upload(nd([4, columns], new Float64Array(4 * columns).fill(1))) });
@@ -194,7 +259,8 @@ describe("embedding", () => {
     expect(embedding(tensor(new Int32Array([1])), tensor(new Float32Array(0), { shape: [3, 0] })).shape).toEqual([1, 0]);
   });
 
-  it("gives the same bits again", async () => {
+  it.each(FAMILIES)("gives the same bits again (%s)", async (family) => {
+    device.family = family;
     const gradients = async (): Promise<Uint32Array> => {
       const table = upload(seededValues(1, [97, 5]), "f32", true);
       const indices = skewedIndices(2, { shape: [3001], rows: 97, hot: 0.4 });
@@ -204,21 +270,33 @@ describe("embedding", () => {
     expect(await gradients()).toEqual(await gradients());
   });
 
-  it("takes one dispatch, and five for the gradient of a table below 2048 rows", () => {
+  it("takes one dispatch, and for the gradient one as well, or five where places are sorted and the table is below 2048 rows", () => {
     const table = upload(seededValues(1, [2047, 8]), "f32", true);
-    const indices = upload(seededIndices(2, [500], 2047), "i32");
-    const gradient = upload(seededValues(3, [500, 8]));
+    const plus = upload(seededValues(4, [500, 8]), "f32", true);
     const count = (body: () => void): number => {
       const before = device.stats().dispatches;
       body();
       return device.stats().dispatches - before;
     };
-    let out = table;
-    expect(count(() => (out = embedding(indices, table)))).toBe(1);
-    expect(count(() => out.backward({ gradient }))).toBe(5);
+    const backward = (places: number, options: { plus?: Tensor } = {}): number => {
+      const indices = upload(seededIndices(2, [places / 500, 500], 2047), "i32");
+      const gradient = upload(seededValues(3, [places / 500, 500, 8]));
+      let out = table;
+      expect(count(() => (out = embedding(indices, table, options)))).toBe(1);
+      return count(() => {
+        out.backward({ gradient });
+        table.grad = plus.grad = null;
+      });
+    };
+    device.family = "portable";
+    expect([backward(500), backward(500, { plus }), backward(4000, { plus })]).toEqual([1, 1, 1]);
+    expect([backward(4500), backward(4500, { plus })]).toEqual([5, 6]);
+    device.family = "tile";
+    expect([backward(500), backward(4000, { plus })]).toEqual([5, 6]);
   });
 
-  it("can be captured: new indices need no new plan, and no memory is read before it is written", async () => {
+  it.each(FAMILIES)("can be captured (%s): new indices need no new plan, and no memory is read before it is written", async (family) => {
+    device.family = family;
     const weight = seededValues(1, [40, 6]);
     const table = upload(weight, "f32", true);
     const step = capture(
@@ -248,13 +326,21 @@ describe("embedding", () => {
 });
 
 describe("The properties notice a broken kernel", () => {
-  const skewed = (columns: number): Case => ({
-    indices: skewedIndices(4, { shape: [1500], rows: 30, hot: 0.5 }),
-    rows: 30,
-    columns,
+  const skewed: Case = { indices: skewedIndices(4, { shape: [3, 500], rows: 30, hot: 0.5 }), rows: 30, columns: 4, seed: 4 };
+  const walked: Case = {
+    indices: skewedIndices(4, { shape: [3, 500], rows: 2000, hot: 0.5 }),
+    rows: 2000,
+    columns: 8,
     seed: 4,
-  });
-  const large: Case = { indices: skewedIndices(4, { shape: [900], rows: 5000, hot: 0.5 }), rows: 5000, columns: 4, seed: 4 };
+    family: "portable",
+  };
+  const large: Case = {
+    indices: skewedIndices(4, { shape: [900], rows: 5000, hot: 0.5 }),
+    rows: 5000,
+    columns: 4,
+    seed: 4,
+    family: "tile",
+  };
 
   it.each([
     ["embedding", "row % params.n", "(row + 1u) % params.n"],
@@ -265,12 +351,32 @@ describe("The properties notice a broken kernel", () => {
     ["segments", "place + 4u <= stop", "place + 4u <= stop + 1u"],
     ["segments", "var t = first + 1u", "var t = first + 2u"],
   ] as const)("%s with '%s' as '%s'", async (shader, find, replace) => {
-    await withMutation(shader, [find, replace], () => expect(agreesWithTheOracle(skewed(4))).rejects.toThrow());
+    await withMutation(shader, [find, replace], () => expect(agreesWithTheOracle({ ...skewed, family: "tile" })).rejects.toThrow());
+  });
+
+  it.each([
+    ["segments", "j += params.period", "j += params.period + 1u"],
+    ["segments", "out4[at] += value", "out4[at] = value"],
+    ["segments", "write_out(out + v * params.columns, vec4f(0.0))", "write_out(out + v * params.columns, vec4f(1e-30))"],
+    ["segments", "if (v < params.vocab) {", "if (v + 1u < params.vocab) {"],
+    ["segments", "let source = column_place(params.n, column)", "let source = 0u"],
+  ] as const)("%s with '%s' as '%s', where places are walked through", async (shader, find, replace) => {
+    await agreesWithTheOracle(walked);
+    await agreesWithPositions(walked);
+    await withMutation(shader, [find, replace], () => expect(agreesWithTheOracle(walked)).rejects.toThrow());
+  });
+
+  it.each([
+    ["segments", "sum += row;", "sum = row;"],
+    ["segments", "write_periodic(column + t * params.columns, sum)", "write_periodic(column + t, sum)"],
+    ["segments", "out4[at] += value", "out4[at] = value"],
+  ] as const)("%s with '%s' as '%s', where positions were added", async (shader, find, replace) => {
+    await withMutation(shader, [find, replace], () => expect(agreesWithPositions(walked)).rejects.toThrow());
   });
 
   it.each([
     ["segments", "low = middle + 1u", "low = middle + 2u"],
-    ["segments", "write_out(v, column, vec4f(0.0))", "write_out(v, column, vec4f(1e-30))"],
+    ["segments", "write_sum(v, column, vec4f(0.0))", "write_sum(v, column, vec4f(1e-30))"],
     ["counting_sort", "return order[row * params.n + i]", "return i"],
   ] as const)("%s with '%s' as '%s', where the table is large", async (shader, find, replace) => {
     await agreesWithTheOracle(large);

@@ -247,6 +247,11 @@ describe("indexSelect", () => {
     await fc.assert(fc.asyncProperty(cases, indexSelectAgrees), runs(50));
   });
 
+  it("goes beyond 65,535 workgroups", async () => {
+    const shape = [530_000, 2]; // the gradient takes eight rows a workgroup
+    await indexSelectAgrees({ axis: 1, x: { shape, base: shape, steps: [] }, seed: 1, count: 3 });
+  });
+
   it("gives a conspicuous value of each dtype for an index outside of the axis", async () => {
     const index = tensor(new Int32Array([0, 5, -3]));
     expect(await tensor([1]).indexSelect(index, { axis: 0 }).array()).toEqual([1, Number.NaN, Number.NaN]);
@@ -270,7 +275,7 @@ describe("indexSelect", () => {
 
 describe("The properties notice a broken kernel", () => {
   const short: Case = { axis: 1, x: dense([5, 6, 7]), index: dense([4, 9, 6]), source: dense([4, 9, 6]), seed: 1 };
-  const long: Case = { axis: 0, x: dense([200, 3]), index: dense([150, 3]), source: dense([150, 3]), seed: 2 };
+  const long: Case = { axis: 0, x: dense([2000, 3]), index: dense([1500, 3]), source: dense([1500, 3]), seed: 2 };
 
   it.each([
     ["gather", "params.offset;", "params.offset + 1u;", gatherAgrees, short],
