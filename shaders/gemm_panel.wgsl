@@ -3,6 +3,8 @@
 //   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 //   OUT_VEC: rows of `out`, and of what its elements are combined with, are loaded and stored as vec4, gaps behind them too; without ROW_SUMS
+//   NORMALIZE: the finished rows normalised stand behind them in `out`, as layer_norm_panel computes them, and their means and 1 / standard
+//     deviations in `statistics`; needs OUT_VEC, ONE_PANEL, rows without gaps, and a workgroup's columns to hold whole ones
 // A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane, four beside each other) and walks down rows of A. A row is loaded once by the
 // subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
 // For k beyond KC the walk is repeated with the next panel on top of the sums in `out`; ONE_PANEL promises that none needs that.
@@ -37,6 +39,9 @@ struct Params {
   residualOffset: u32,
   residualRow: u32,
   stretch: u32, // rows a workgroup walks
+  normalizedOffset: u32, // from an element to its normalised one
+  rstdOffset: u32,
+  eps: f32,
   batchShape: array<vec4u, 2>,
   aBatch: array<vec4u, 2>,
   bBatch: array<vec4u, 2>,
@@ -51,6 +56,7 @@ const ONE_PANEL = false; //#param
 const GELU = false; //#param
 const GELU_SLOPE = false; //#param
 const RESIDUAL = false; //#param
+const NORMALIZE = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
@@ -74,6 +80,12 @@ const h = 0u; //#loop
 //#if GELU_SLOPE
 @group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
 @group(0) @binding(7) var<storage, read> slopeAt4: array<vec4f>;
+//#end
+
+//#if NORMALIZE
+@group(0) @binding(8) var<storage, read_write> statistics: array<f32>;
+@group(0) @binding(9) var<storage, read> normWeight4: array<vec4f>;
+@group(0) @binding(10) var<storage, read> normBias4: array<vec4f>;
 //#end
 
 //#include gelu
@@ -123,6 +135,13 @@ fn main(
   let inside__c = column__c < params.n;
   let b__c = start.y + min(column__c, params.n - 1u) * params.bColumn;
   //#end
+  //#if NORMALIZE
+  //#for h in 0..NC/4
+  let vector__h = min(h * SG + lane, params.n / 4u - 1u);
+  let normWeight__h = normWeight4[vector__h];
+  let normBias__h = normBias4[vector__h];
+  //#end
+  //#end
 
   var k0 = firstK;
   loop {
@@ -149,6 +168,11 @@ fn main(
       if (row > firstRow) {
         let place = out0 + (row - 1u) * params.outRow;
         //#if OUT_VEC
+        //#if NORMALIZE
+        //#for h in 0..NC/4
+        //| var row__h = vec4f();
+        //#end
+        //#end
         //#for h in 0..NC/4
         //#for c in 4*h..4*h+1
         //| if (column__c < params.outRow) {
@@ -176,6 +200,34 @@ fn main(
         //#end
         //|   }
         //|   out4[place__h] = value;
+        //#if NORMALIZE
+        //|   row__h = value;
+        //#end
+        //| }
+        //#end
+        //#if NORMALIZE
+        //| var total = vec4f();
+        //#for h in 0..NC/4
+        //| total += row__h;
+        //#end
+        //| let center = subgroupAdd((total.x + total.y) + (total.z + total.w)) / f32(params.n);
+        //| var squares = vec4f();
+        //#for h in 0..NC/4
+        //#for c in 4*h..4*h+1
+        //| let d__h = select(vec4f(), row__h - center, inside__c);
+        //#end
+        //| squares += d__h * d__h;
+        //#end
+        //| let variance = subgroupAdd((squares.x + squares.y) + (squares.z + squares.w)) / f32(params.n);
+        //| let scale = 1.0 / sqrt(variance + params.eps);
+        //#for h in 0..NC/4
+        //#for c in 4*h..4*h+1
+        //| if (inside__c) { out4[(place + params.normalizedOffset + column__c) / 4u] = d__h * scale * normWeight__h + normBias__h; }
+        //#end
+        //#end
+        //| if (lane == 0u) {
+        //|   statistics[batch * params.m + row - 1u] = center;
+        //|   statistics[params.rstdOffset + batch * params.m + row - 1u] = scale;
         //| }
         //#end
         //#else

@@ -32,6 +32,7 @@ export { type FeedForwardOptions, feedForward, type LinearParameters } from "./o
 export { packFloat16, unpackFloat16 } from "./ops/float16.ts";
 export { cat, type Padding, type PadOptions, stack } from "./ops/join.ts";
 export { type KeepOptions, keepBatchTopk, keepTopk } from "./ops/keep_topk.ts";
+export { NormAhead } from "./ops/layer_norm/norm_ahead.ts";
 export { type LayerNormOptions, layerNorm } from "./ops/layer_norm.ts";
 export { type LinearOptions, linear } from "./ops/linear.ts";
 export { matmul } from "./ops/matmul.ts";

@@ -171,7 +171,8 @@ function product(launch: Launched): LaunchCost {
   const own = m * n * batches;
   const beside = (launch.has("pre") ? own : 0) + (launch.has("slopeAt") ? own : 0) + (launch.hasResidual ? own : 0);
   const operands = matrices("aBatch") * m * k + matrices("bBatch") * k * n + (launch.get("hasBias") ? n : 0);
-  return { flops: 2 * own * k, bytes: 4 * (operands + own * Math.max(1, launch.get("splits")) + beside) };
+  const normalized = launch.define("NORMALIZE") ? own + 2 * m * batches + 2 * n : 0; // and the rows' statistics, weight and bias
+  return { flops: 2 * own * k, bytes: 4 * (operands + own * Math.max(1, launch.get("splits")) + beside + normalized) };
 }
 
 /** Products of rows of queries and keys: forward 2, for the queries' gradient 3, for the keys' and values' 4. */

@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor.ts";
 import { dense, empty } from "./copy.ts";
 import { gemm } from "./gemm/gemm.ts";
 import { linearGradients } from "./gemm/linear_gradients.ts";
+import type { NormAhead } from "./layer_norm/norm_ahead.ts";
 import { squeeze, transpose, unsqueeze } from "./view.ts";
 
 /** Options of {@link linear}. */
@@ -15,12 +16,15 @@ export interface LinearOptions {
   readonly activation?: "gelu";
   /** Added to the result, of its shape. */
   readonly residual?: Tensor;
+  /** The layer normalisation that comes next, for the kernel to do as well if it can. */
+  readonly ahead?: NormAhead | undefined;
 }
 
 interface LinearAttributes {
   readonly hasBias: boolean;
   readonly hasResidual: boolean;
   readonly activation: "gelu" | undefined;
+  readonly ahead: NormAhead | undefined;
 }
 
 /** The inputs by name: x [.., in], weight [out, in], bias [out], residual [.., out]. */
@@ -37,8 +41,18 @@ const linearOp: Op<LinearAttributes> = {
   name: "linear",
   forward(inputs, attributes) {
     const { x, weight, bias, residual } = named(inputs, attributes);
-    const { activation } = attributes;
-    const { out, pre } = gemm({ a: x, b: transpose(weight, 0, 1), bias, residual, activation, alignRows: activation === undefined });
+    const { activation, ahead } = attributes;
+    const b = transpose(weight, 0, 1);
+    const { out, pre, normalized } = gemm({
+      a: x,
+      b,
+      bias,
+      residual,
+      activation,
+      normalize: ahead?.norm,
+      alignRows: activation === undefined,
+    });
+    if (normalized) ahead?.keep(out, normalized);
     return pre ? [out, pre] : [out];
   },
   gradient(context) {
@@ -76,14 +90,14 @@ function geluGradient(dy: Tensor, pre: Tensor): Tensor {
  * @throws ShapeError if sizes do not match.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
-  const { activation, residual } = options;
+  const { activation, residual, ahead } = options;
   check(x, weight, bias, residual);
   if (x.rank === 1) {
     const row = linear(unsqueeze(x, 0), weight, bias, { ...options, ...(residual && { residual: unsqueeze(residual, 0) }) });
     return squeeze(row, 0);
   }
   const inputs = [x, weight, ...(bias ? [bias] : []), ...(residual ? [residual] : [])];
-  return apply(linearOp, inputs, { hasBias: bias !== null, hasResidual: residual !== undefined, activation });
+  return apply(linearOp, inputs, { hasBias: bias !== null, hasResidual: residual !== undefined, activation, ahead });
 }
 
 function check(x: Tensor, weight: Tensor, bias: Tensor | null, residual: Tensor | undefined): void {

@@ -1,9 +1,10 @@
 import type { Param } from "../../device/command.ts";
-import type { Bindable } from "../../device/device.ts";
+import type { Bindable, Device } from "../../device/device.ts";
 import { kernel } from "../../device/kernel.ts";
 import { broadcastShapes, collapse, eight, rowMajorStrides } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
+import type { NormalizedRows } from "../layer_norm/launch.ts";
 import { pairLayout, sumInto } from "../sum_slices.ts";
 import { plan } from "./plan.ts";
 import { describe, type Problem } from "./problem.ts";
@@ -24,8 +25,17 @@ export interface Product {
   readonly residual?: Tensor | undefined;
   /** Ask for `rowSums`; only for operands without batch axes. */
   readonly rowSums?: boolean | undefined;
+  /** Normalise the rows of `out` as well, if the kernel that is chosen holds whole ones; else `normalized` is undefined. */
+  readonly normalize?: RowNorm | undefined;
   /** Let long rows begin at multiples of 4 elements, which later products over them load faster; the gaps' contents are arbitrary. */
   readonly alignRows?: boolean | undefined;
+}
+
+/** A layer normalisation: weight and bias `[N]`, and what is added to the variance. */
+export interface RowNorm {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+  readonly eps: number;
 }
 
 /** What {@link gemm} computes. */
@@ -36,6 +46,8 @@ export interface ProductResult {
   readonly pre: Tensor | undefined;
   /** Sums of `a`'s rows, `[M]`. */
   readonly rowSums: Tensor | undefined;
+  /** The rows of `out` normalised, behind them in the same storage, and their means and 1 / standard deviations, flat. */
+  readonly normalized: NormalizedRows | undefined;
 }
 
 /**
@@ -58,33 +70,38 @@ export function gemm(product: Product): ProductResult {
     geluSlope: product.geluSlopeAt !== undefined,
     residual: residual !== undefined,
     rowSums,
+    normalize: product.normalize !== undefined,
     inFours: [outRow, added?.row ?? 0, added?.tensor.offset ?? 0].every((n) => n % 4 === 0),
   });
 
   const shape = [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n];
   const size = batches * m * outRow;
-  // Row sums go behind the matrix in the same storage.
-  const { secondAt: rowSumsOffset, slice } = pairLayout({ first: size, second: rowSums ? m : 0 });
+  // Row sums or normalised rows go behind the matrix in the same storage: a kernel may write to few of them.
+  const { secondAt, slice } = pairLayout({ first: size, second: chosen.normalizes ? size : rowSums ? m : 0 });
   const { storage, range } = empty([slice], { device });
   const strides = rowMajorStrides([...shape.slice(0, -1), outRow]);
   const out = new Tensor(device, storage, { shape, strides, dtype: "f32" });
   const pre = activation ? new Tensor(device, empty([size], { device }).storage, { shape, strides, dtype: "f32" }) : undefined;
+
+  const norm = chosen.normalizes ? normOf(product.normalize!, { rows: batches * m, device }) : undefined;
 
   const isSplit = chosen.splits > 1;
   const target = isSplit ? empty([chosen.splits * slice], { device }).range : range;
   const epilogue = epilogueOf(product, { pre, added });
   const own = isSplit ? epilogueOf({ a, b }) : epilogue;
   device.run(chosen.kernel, {
-    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, out4: target, ...own.bindings },
+    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, out4: target, ...own.bindings, ...norm?.bindings },
     params: {
       ...operandParams(problem),
       ...own.params,
+      ...norm?.params,
       splits: chosen.splits,
       splitLength: chosen.splitLength,
       stretch: chosen.stretch,
       outRow,
       outSlice: slice,
-      rowSumsOffset,
+      rowSumsOffset: secondAt,
+      normalizedOffset: secondAt,
     },
     workgroups: chosen.workgroups,
   });
@@ -93,12 +110,13 @@ export function gemm(product: Product): ProductResult {
   } else if (isSplit) {
     device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu", GELU_SLOPE: product.geluSlopeAt !== undefined }), {
       bindings: { partials: target, out: range, ...epilogue.bindings },
-      params: { ...epilogue.params, slice, splits: chosen.splits, n, rows: batches * m, outRow, rowSumsOffset },
+      params: { ...epilogue.params, slice, splits: chosen.splits, n, rows: batches * m, outRow, rowSumsOffset: secondAt },
       workgroups: Math.ceil(slice / 64),
     });
   }
-  const sums = rowSums ? new Tensor(device, storage, { shape: [m], offset: rowSumsOffset, dtype: "f32" }) : undefined;
-  return { out, pre, rowSums: sums };
+  const sums = rowSums ? new Tensor(device, storage, { shape: [m], offset: secondAt, dtype: "f32" }) : undefined;
+  const normalized = norm && { y: new Tensor(device, storage, { shape, strides, offset: secondAt, dtype: "f32" }), ...norm.statistics };
+  return { out, pre, rowSums: sums, normalized };
 }
 
 /** With shorter rows the gaps would cost more than they bring. */
@@ -107,6 +125,18 @@ const WORTH_ALIGNING = 64;
 /** Whether a product has anything done to it besides being added up. */
 function hasEpilogue({ bias, activation, geluSlopeAt, residual }: Product): boolean {
   return [bias, activation, geluSlopeAt, residual].some((part) => part !== undefined);
+}
+
+/** Where a kernel that normalises rows finds what it needs, and puts their means and 1 / standard deviations. */
+function normOf({ weight, bias, eps }: RowNorm, { rows, device }: { rows: number; device: Device }) {
+  const { secondAt, slice } = pairLayout({ first: rows, second: rows });
+  const { storage, range } = empty([slice], { device });
+  const part = (offset: number): Tensor => new Tensor(device, storage, { shape: [rows], offset, dtype: "f32" });
+  return {
+    bindings: { statistics: range, normWeight4: dense(weight), normBias4: dense(bias) },
+    params: { rstdOffset: secondAt, eps },
+    statistics: { mean: part(0), rstd: part(secondAt) },
+  };
 }
 
 interface Epilogue {

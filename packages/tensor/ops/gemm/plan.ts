@@ -11,6 +11,8 @@ export interface Variant {
   readonly rowSums: boolean;
   /** Rows of the result, gaps behind them included, and of what is combined with it begin at multiples of 4 elements. */
   readonly inFours: boolean;
+  /** Normalise the rows as well, if the kernel can. */
+  readonly normalize: boolean;
 }
 
 /** How a product is computed: the kernel, and how the work is dealt out. */
@@ -23,6 +25,8 @@ export interface Plan {
   readonly splitLength: number;
   /** Rows that a workgroup walks; for the panel kernel. */
   readonly stretch: number;
+  /** Whether the kernel normalises the rows. */
+  readonly normalizes: boolean;
 }
 
 /**
@@ -50,6 +54,7 @@ function portable(problem: Problem, variant: Variant): Plan {
     kernel: kernel("gemm_portable", "main", { GELU: gelu, GELU_SLOPE: geluSlope, ROW_SUMS: rowSums }),
     workgroups: Math.ceil((blocks * split.splits) / 64),
     stretch: 0,
+    normalizes: false,
     ...split,
   };
 }
@@ -88,6 +93,10 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
   const wanted = m * n * k * batches < TOO_FEW_TO_SPLIT ? 1 : PANEL_WORKGROUPS / blocks;
   const split = splitK(k, { wanted, shortest: panelLength, multipleOf: panelLength });
   const { gelu, geluSlope, residual, rowSums } = afterSplit(variant, split);
+  const onePanel = k <= SHORT_PANEL;
+  const isPlain = !gelu && !geluSlope && !rowSums;
+  // Whole rows are one subgroup's, and finished at once.
+  const normalizes = variant.normalize && isPlain && onePanel && variant.inFours && n > 0 && n % 4 === 0 && n <= lanes * columns;
   return {
     kernel: kernel("gemm_panel", "main", {
       SG: lanes,
@@ -95,14 +104,16 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
       KC: panelLength,
       VEC: isAligned(problem.a, "column"),
       OUT_VEC: variant.inFours && !rowSums,
-      ONE_PANEL: k <= SHORT_PANEL,
+      ONE_PANEL: onePanel,
       GELU: gelu,
       GELU_SLOPE: geluSlope,
       RESIDUAL: residual,
+      NORMALIZE: normalizes,
       ROW_SUMS: rowSums,
     }),
     workgroups: blocks * split.splits,
     stretch,
+    normalizes,
     ...split,
   };
 }
@@ -139,7 +150,7 @@ function tile(problem: Problem, variant: Variant, tuned: ProductForm | undefined
     GELU_SLOPE: geluSlope,
     ROW_SUMS: rowSums,
   };
-  return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, ...split };
+  return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, normalizes: false, ...split };
 }
 
 /** Whether an operand can be read as vec4 along an axis: neighbours there, and everything else at multiples of 4. */
