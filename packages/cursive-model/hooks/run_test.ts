@@ -1,4 +1,4 @@
-import { capture, type Device, HookError, openDevice, type Tensor, TensorError, tensor } from "@cursive/tensor";
+import { capture, type Device, HookError, noGrad, openDevice, type Tensor, TensorError, tensor } from "@cursive/tensor";
 import { seededIndices } from "@cursive/tensor/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { randomModel } from "../testing/random_model.ts";
@@ -49,6 +49,19 @@ describe("runWithHooks", () => {
     byTorch.remove();
     expect(zeroed).not.toEqual(plain);
     expect(await logitsNow()).toEqual(plain);
+  });
+
+  it("reaches the normalisation that comes next also where a hook writes to the residual stream itself", async () => {
+    const mask = tensor([0, 0, 1, 1, 0, 0, 0].map((isWritten) => [isWritten])); // [T, 1]
+    for (const site of ["blocks.1.hook_resid_mid", "blocks.1.hook_resid_mid_cross"]) {
+      const run = (hook: (x: Tensor) => Tensor | undefined) =>
+        noGrad(() => model.runWithHooks(tokens, context, { fwdHooks: [[site, hook]] })).data();
+      const written = await run((x) => {
+        x.narrow(1, { start: 2, length: 2 }).fill(0.5);
+        return undefined;
+      });
+      expect(written, site).toEqual(await run((x) => x.maskedFill(mask.gt(0), 0.5)));
+    }
   });
 
   it("takes aliases, paths, patterns, expressions, functions and lists of them as one and the same", async () => {
