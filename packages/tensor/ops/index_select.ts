@@ -5,7 +5,7 @@ import { DTypeError, ShapeError } from "../errors.ts";
 import { format, normalizeAxis, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { dense, empty } from "./copy.ts";
-import type { Rows } from "./rows.ts";
+import { inFours, type Rows } from "./rows.ts";
 import { segmentSum } from "./segments.ts";
 
 /** What an index beyond the axis reads: NaN, or a value as conspicuous as the dtype has. As bits. */
@@ -24,7 +24,7 @@ export function checkIndex(op: string, index: Tensor): void {
 export function pick(table: Tensor, index: Tensor, layout: { axis: number; shape: readonly number[]; plus?: Rows }): Tensor {
   const { axis, shape, plus } = layout;
   const inner = sizeOf(table.shape.slice(axis + 1));
-  const vec = [inner, plus?.tensor.offset ?? 0, plus?.stride ?? 0].every((n) => n % 4 === 0) ? 4 : 1;
+  const vec = inFours(inner, plus?.tensor.offset ?? 0, plus?.stride ?? 0) ? 4 : 1;
   const out = empty(shape, { dtype: table.dtype, device: table.device });
   const size = out.size / vec;
   table.device.run(kernel("embedding", "pick", { VEC: vec, PLUS: plus !== undefined }), {

@@ -14,6 +14,7 @@ import { matmul } from "./matmul.ts";
 import { mseLoss } from "./mse_loss.ts";
 import { COMBINE, fold } from "./reduce/fold.ts";
 import { reluSums } from "./relu_sums.ts";
+import { inFours, rowsOf } from "./rows.ts";
 
 /** The parameters of {@link reluAutoencoder}. */
 export interface ReluAutoencoderParameters {
@@ -86,10 +87,10 @@ function deal(
 }
 
 /** Where a batch lies: rows at any stride; and whether its rows, and those of its features, can be taken as vectors of four. */
-function rowsOf(x: Tensor, features: number): { x: Range; at: { xOffset: number; xRow: number }; form: { VEC: boolean } } {
-  const rows = x.strides[1] === 1 ? x : dense(x);
-  const at = { xOffset: rows.offset, xRow: rows.strides[0]! };
-  return { x: rows.whole, at, form: { VEC: [x.shape[1]!, features, at.xOffset, at.xRow].every((n) => n % 4 === 0) } };
+function placeOf(x: Tensor, features: number): { x: Range; at: { xOffset: number; xRow: number }; form: { VEC: boolean } } {
+  const { tensor, length, stride } = rowsOf(x);
+  const at = { xOffset: tensor.offset, xRow: stride };
+  return { x: tensor.whole, at, form: { VEC: inFours(length, features, at.xOffset, at.xRow) } };
 }
 
 /** Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error; hidden: e = y − x, and its sums. */
@@ -100,7 +101,7 @@ const autoencoderOp: Op<Attributes> = {
     const { device } = x!;
     const [rows, width] = x!.shape as [number, number];
     const features = encoder!.shape[1]!;
-    const given = rowsOf(x!, features);
+    const given = placeOf(x!, features);
     const sizes = { ...given.at, rows, width, features, centered: Number(centered) };
     const { blocks, stretches, stretch } = deal(device, { rows, features, columns: COLUMNS.encode });
     const tile = { SG: device.subgroupSize, NC: COLUMNS.encode, KD: panelWidth(device, width)!, ...given.form };
@@ -151,7 +152,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const slopeSums = isSimple ? errorSums : slopes.sum({ axis: 0 });
   const slope = { hasSlope: Number(isSimple), scale };
 
-  const given = rowsOf(x, features);
+  const given = placeOf(x, features);
   const { blocks, stretches: splits, stretch } = deal(device, { rows, features, columns: COLUMNS.backward });
   const sizes = { width, features, centered: Number(attributes.centered) };
   const partials = empty([splits, (2 * width + 1) * features], { device });

@@ -20,6 +20,11 @@ export function rowsOf(x: Tensor): Rows {
   return { tensor: x, rows: sizeOf(leading), length, stride: strides[0]![0] ?? length };
 }
 
+/** Whether rows can be read as vec4: their lengths, offsets and strides are multiples of 4. */
+export function inFours(...numbers: readonly number[]): boolean {
+  return numbers.every((n) => n % 4 === 0);
+}
+
 /** Template parameters of the kernels that work row by row. */
 export interface RowForm {
   readonly [name: string]: number;

@@ -1,10 +1,11 @@
 import type { Param } from "../../device/command.ts";
 import type { Bindable, Device } from "../../device/device.ts";
 import { kernel } from "../../device/kernel.ts";
-import { broadcastShapes, collapse, eight, rowMajorStrides } from "../../shape.ts";
+import { broadcastShapes, eight, rowMajorStrides } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
 import type { NormalizedRows } from "../layer_norm/launch.ts";
+import { inFours, type Rows, rowsOf } from "../rows.ts";
 import { pairLayout, sumInto } from "../sum_slices.ts";
 import { plan } from "./plan.ts";
 import { describe, type Problem } from "./problem.ts";
@@ -64,14 +65,14 @@ export function gemm(product: Product): ProductResult {
   const problem = describe(a, b);
   const { batches, m, n } = problem;
   const outRow = product.alignRows && !product.geluSlopeAt && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
-  const added = residual && asRows(residual);
+  const added = residual && rowsOf(residual);
   const chosen = plan(device, problem, {
     gelu: activation === "gelu",
     geluSlope: product.geluSlopeAt !== undefined,
     residual: residual !== undefined,
     rowSums,
     normalize: product.normalize !== undefined,
-    inFours: [outRow, added?.row ?? 0, added?.tensor.offset ?? 0].every((n) => n % 4 === 0),
+    inFours: inFours(outRow, added?.stride ?? 0, added?.tensor.offset ?? 0),
   });
 
   const shape = [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n];
@@ -163,22 +164,9 @@ function epilogueOf(
       hasBias: bias ? 1 : 0,
       hasResidual: added ? 1 : 0,
       residualOffset: added?.tensor.offset ?? 0,
-      residualRow: added?.row ?? 0,
+      residualRow: added?.stride ?? 0,
     },
   };
-}
-
-interface Rows {
-  readonly tensor: Tensor;
-  /** Elements from one row to the next. */
-  readonly row: number;
-}
-
-/** A tensor whose leading axes form rows at one stride: itself, or else a dense copy. */
-function asRows(x: Tensor): Rows {
-  const { shape, strides } = collapse(x.shape.slice(0, -1), [x.strides.slice(0, -1)]);
-  if (shape.length <= 1 && (x.strides.at(-1) === 1 || x.shape.at(-1) === 1)) return { tensor: x, row: strides[0]![0] ?? 0 };
-  return { tensor: dense(x), row: x.shape.at(-1)! };
 }
 
 function operandParams({ m, n, k, batches, batchShape, a, b }: Problem): Record<string, Param> {

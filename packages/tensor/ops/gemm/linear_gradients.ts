@@ -1,7 +1,7 @@
 import { kernel } from "../../device/kernel.ts";
 import type { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
-import { rowsOf } from "../rows.ts";
+import { inFours, rowsOf } from "../rows.ts";
 import { pairLayout, sumSlices } from "../sum_slices.ts";
 import { reshape } from "../view.ts";
 import { gemm } from "./gemm.ts";
@@ -127,9 +127,6 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
   const [dWeight, dBias] = sumSlices(partials, { pair: needsBias ? pair : { ...pair, second: 0 }, splits: parts, apart: slice });
   return { dx, dWeight: reshape(dWeight, [outs, ins]), dBias: needsBias ? dBias : null };
 }
-
-/** Whether rows can be read as vec4. */
-const inFours = (...numbers: readonly number[]): boolean => numbers.every((n) => n % 4 === 0);
 
 /** How rows and columns are dealt out: workgroups side by side, each with some columns, and how many of them one below the other. */
 function deal({ rows, ins, lanes }: { rows: number; ins: number; lanes: number }): { blocks: number; parts: number; stretch: number } {

@@ -1,6 +1,7 @@
 import type { Device } from "../../device/device.ts";
 import { type Kernel, kernel } from "../../device/kernel.ts";
 import { type ProductForm, tunedForm } from "../../device/tuning.ts";
+import { inFours } from "../rows.ts";
 import type { Operand, Problem } from "./problem.ts";
 
 /** What a product does besides `A·B`; each combination is a pipeline of its own. */
@@ -96,7 +97,7 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
   const onePanel = k <= SHORT_PANEL;
   const isPlain = !gelu && !geluSlope && !rowSums;
   // Whole rows are one subgroup's, and finished at once.
-  const normalizes = variant.normalize && isPlain && onePanel && variant.inFours && n > 0 && n % 4 === 0 && n <= lanes * columns;
+  const normalizes = variant.normalize && isPlain && onePanel && variant.inFours && n > 0 && inFours(n) && n <= lanes * columns;
   return {
     kernel: kernel("gemm_panel", "main", {
       SG: lanes,
@@ -156,7 +157,7 @@ function tile(problem: Problem, variant: Variant, tuned: ProductForm | undefined
 /** Whether an operand can be read as vec4 along an axis: neighbours there, and everything else at multiples of 4. */
 function isAligned(operand: Operand, axis: "row" | "column"): boolean {
   const other = axis === "row" ? operand.column : operand.row;
-  return operand[axis] === 1 && [operand.tensor.offset, other, ...operand.batch].every((n) => n % 4 === 0);
+  return operand[axis] === 1 && inFours(operand.tensor.offset, other, ...operand.batch);
 }
 
 // ---- shared ----

@@ -3,7 +3,7 @@ import { kernel } from "../../device/kernel.ts";
 import { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
 import { COMBINE, fold } from "../reduce/fold.ts";
-import { type Rows, rowForm, rowGroups, rowsOf } from "../rows.ts";
+import { inFours, type Rows, rowForm, rowGroups, rowsOf } from "../rows.ts";
 import { sumSlices } from "../sum_slices.ts";
 
 /** x `[.., C]`, weight and bias `[C]` where there are any. */
@@ -20,6 +20,7 @@ export interface NormalizedRows {
   readonly rstd: Tensor;
 }
 
+/** Normalises the rows of x. */
 export function launchForward({ x, weight, bias }: Inputs, { eps }: { eps: number }): NormalizedRows {
   const { tensor, rows, length, stride } = rowsOf(x);
   const { device } = x;
@@ -174,7 +175,7 @@ interface PanelForm {
 function panelForm(device: Device, tensors: readonly Rows[]): PanelForm | undefined {
   const SG = device.subgroupSize;
   if (device.family !== "panel" || ![4, 8, 16].includes(SG)) return undefined;
-  const isAligned = tensors.every(({ tensor, length, stride }) => [length, stride, tensor.offset].every((n) => n % 4 === 0));
+  const isAligned = tensors.every(({ tensor, length, stride }) => inFours(length, stride, tensor.offset));
   const V = paddedWidth(tensors[0]!.length) / (4 * SG);
   return isAligned && V <= MOST_VECTORS ? { SG, V } : undefined;
 }
