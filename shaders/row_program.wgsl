@@ -18,48 +18,20 @@
 // arXiv 1805.02867), put together in a tree.
 // Dispatch: rows workgroups.
 
-//#if SUBGROUP
-//| enable subgroups;
-//| diagnostic(off, subgroup_uniformity);
-//#end
-
 const LANES = 8u; //#param
 const COLUMNS = 4u; //#param
 const D4 = 4u; //#param
 const FLOATS = 1024u; //#param
-const SUBGROUP = false; //#param
 const c = 0u; //#loop
 
-struct Params {
-  steps: u32,
-  ids: u32, // a row
-  resultSize: u32,
-  grown: u32,
-  kept: u32,
-  missing: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> steps: array<vec4u>;
-@group(0) @binding(2) var<storage, read> constants: array<vec4f>;
-@group(0) @binding(3) var<storage, read> ids: array<u32>;
-@group(0) @binding(4) var<storage, read_write> keys: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> values: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> result: array<f32>;
-
-const PICK = 0u;
-const NORM = 1u;
-const LINEAR = 2u;
-const NONE = 0xffffffffu;
-const LOG2_E = 1.4426950408889634;
+//#include row_steps
+//#include gelu
 
 var<workgroup> vectors: array<f32, FLOATS>;
 /// Of ATTEND: each lane's highest score, in units of log 2; then the highest of its head.
 var<workgroup> tops: array<f32, LANES>;
 /// Of ATTEND: each lane's chunks of weighted values, and behind them in x the sum of the weights.
 var<workgroup> sums: array<array<vec4f, D4 + 1u>, LANES>;
-
-//#include gelu
 
 /// What a step writes.
 fn put(step: vec4u, row: u32, i: u32, value: f32) {
@@ -71,12 +43,6 @@ fn four_at(start: u32, chunk: u32, size: u32) -> vec4f {
   let i = start + 4u * chunk;
   let four = vec4f(vectors[i], vectors[i + 1u], vectors[i + 2u], vectors[i + 3u]);
   return select(vec4f(), four, 4u * chunk + vec4u(0u, 1u, 2u, 3u) < vec4u(size));
-}
-
-/// An element of a vector in `constants`, or what stands for it where there is none.
-fn constant_at(start: u32, i: u32, otherwise: f32) -> f32 {
-  if (start == NONE) { return otherwise; }
-  return constants[start + i / 4u][i % 4u];
 }
 
 fn other_at(start: u32, i: u32) -> f32 {
@@ -114,7 +80,7 @@ fn normalize(step: vec4u, about: vec4u, row: u32, lane: u32) {
   }
 }
 
-/// A lane has COLUMNS elements of the result at a time. SUBGROUP: the lanes are one subgroup, which loads each element of x once.
+/// A lane has COLUMNS elements of the result at a time.
 fn linear(step: vec4u, about: vec4u, more: vec4u, row: u32, lane: u32) {
   let size = step.z;
   let chunks = (about.y + 3u) / 4u;
@@ -124,24 +90,12 @@ fn linear(step: vec4u, about: vec4u, more: vec4u, row: u32, lane: u32) {
     let place__c = about.z + min(first + c * LANES + lane, size - 1u);
     var sum__c = 0.0;
     //#end
-    //#if SUBGROUP
-    //| for (var start = 0u; start < chunks; start += LANES) {
-    //|   let mine = four_at(about.x, start + lane, about.y);
-    //|   for (var k = start; k < min(chunks, start + LANES); k++) {
-    //|     let x = subgroupShuffle(mine, k - start);
-    //#for c in 0..COLUMNS
-    //|     sum__c += dot(x, constants[place__c + k * size]);
-    //#end
-    //|   }
-    //| }
-    //#else
     for (var k = 0u; k < chunks; k++) {
       let x = four_at(about.x, k, about.y);
       //#for c in 0..COLUMNS
       sum__c += dot(x, constants[place__c + k * size]);
       //#end
     }
-    //#end
     //#for c in 0..COLUMNS
     finished[c] = sum__c;
     //#end
@@ -155,11 +109,6 @@ fn linear(step: vec4u, about: vec4u, more: vec4u, row: u32, lane: u32) {
       }
     }
   }
-}
-
-/// 2^(score − top), and NaN for a score that is NaN: exp2 makes a number of it on some drivers.
-fn weight_of(score: f32, top: f32) -> f32 {
-  return select(exp2(score - top), score, (bitcast<u32>(score) & 0x7fffffffu) > 0x7f800000u);
 }
 
 fn attend(step: vec4u, about: vec4u, more: vec4u, row: u32, lane: u32) {

@@ -135,12 +135,19 @@ describe("Decoder", () => {
   });
 
   it("would be caught attending to a place too few, or keeping a key in the wrong place", async () => {
-    const broken = (shader: "attention_cached" | "row_program", edit: readonly [string, string], c: Case): Promise<void> =>
-      withMutation(shader, edit, () => expect(agree(c)).rejects.toThrow("outside"));
+    const broken = (
+      shader: "attention_cached" | "row_program" | "row_program_panel",
+      edit: readonly [string, string],
+      c: Case,
+    ): Promise<void> => withMutation(shader, edit, () => expect(agree(c)).rejects.toThrow("outside"));
     await broken("attention_cached", ["j < length;", "j + 1u < length;"], wide);
     await broken("attention_cached", ["keys[place + c] = key;", "keys[rows + c] = key;"], wide);
-    await broken("row_program", ["select(0u, length, isThere)", "select(0u, length - 1u, isThere)"], example);
-    await broken("row_program", ["keys[place] =", "keys[place + D4] ="], example);
+    const tiled = { ...example, family: "tile" } as const;
+    await broken("row_program", ["select(0u, length, isThere)", "select(0u, length - 1u, isThere)"], tiled);
+    await broken("row_program", ["keys[place] =", "keys[place + D4] ="], tiled);
+    if (!device.hasFamily("panel")) return;
+    await broken("row_program_panel", ["j < length;", "j + 1u < length;"], { ...example, family: "panel" });
+    await broken("row_program_panel", ["keys[place + i] =", "keys[rows + i] ="], { ...example, family: "panel" });
   });
 
   it("takes a token of a small model in one launch, and shows it to hooks if there are any", async () => {

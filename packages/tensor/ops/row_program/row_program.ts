@@ -1,7 +1,7 @@
 import { planMemory } from "../../capture/plan.ts";
 import { tensor } from "../../create.ts";
 import type { Device } from "../../device/device.ts";
-import { kernel } from "../../device/kernel.ts";
+import { type Kernel, kernel } from "../../device/kernel.ts";
 import { CaptureError, DTypeError, ShapeError } from "../../errors.ts";
 import { format } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -32,7 +32,7 @@ export interface RowLinearOptions {
   readonly residual?: RowVector;
 }
 
-/** Words of a step: see `shaders/row_program.wgsl`. `from`, `other` and `to` become places in workgroup memory when all steps are known. */
+/** Words of a step: see `shaders/row_program.wgsl`. `from`, `other` and `to` become places when all steps are known. */
 interface Step {
   readonly kind: (typeof KINDS)[number];
   readonly from: RowVector | undefined;
@@ -46,30 +46,30 @@ const NONE = 0xffffffff;
 
 /** Which kernel a device runs. */
 interface Form {
+  readonly shader: "row_program" | "row_program_panel";
   /** Invocations to a row: a SIMD register's on software adapters, where more would only wait for each other. */
-  readonly LANES: number;
+  readonly lanes: number;
   /** Columns of a product that each takes at once. */
-  readonly COLUMNS: number;
-  /** The lanes are a subgroup. */
-  readonly SUBGROUP: boolean;
+  readonly columns: number;
 }
 
 function formOf({ family, subgroupSize }: Device): Form {
-  if (family === "tile") return { LANES: 64, COLUMNS: 2, SUBGROUP: false };
-  if (family === "panel" && [4, 8, 16].includes(subgroupSize)) return { LANES: subgroupSize, COLUMNS: 4, SUBGROUP: true };
-  return { LANES: 16, COLUMNS: 4, SUBGROUP: false };
+  if (family === "tile") return { shader: "row_program", lanes: 64, columns: 2 };
+  if (family === "panel" && [4, 8, 16].includes(subgroupSize)) return { shader: "row_program_panel", lanes: subgroupSize, columns: 4 };
+  return { shader: "row_program", lanes: 16, columns: 4 };
 }
 
 /** Kernels keep a head's row in registers, spelled out. */
 const WIDEST_HEAD = 32;
-/** Bytes of workgroup memory that every adapter has. */
+/** Bytes of workgroup memory that every adapter has; vectors in private memory may take as much. */
 const WORKGROUP_BYTES = 16_384;
-/** Workgroup memory comes in multiples of so many elements, so that programs share pipelines. */
+/** Elements of all vectors come in multiples of these, so that programs share pipelines, and those of one so that it starts with the first lane. */
 const VECTORS_STEP = 1024;
+const VECTOR_STEP = 16;
 
 /**
  * A small computation on vectors that is the same for each of a few rows, run as one launch: a workgroup has a row and goes through the steps,
- * its vectors in workgroup memory. For models so small that launching costs more than computing, a token at a time. No gradients.
+ * its vectors in workgroup memory, or in its lanes' own where they are a subgroup. For models so small that launching costs more than computing, a token at a time. No gradients.
  *
  * The parameters are those of the last {@link load}, which copies them. The last step's vector is the result.
  *
@@ -181,7 +181,7 @@ export class RowProgram {
     const { steps, floats } = this.#build();
     const { headSize = 1, memory } = this.#caches[0]?.cache ?? {};
     const unused = (): Tensor => empty([4], { device });
-    device.run(kernel("row_program", "run", { ...formOf(device), D4: Math.ceil(headSize / 4), FLOATS: floats }), {
+    device.run(kernelFor(formOf(device), { D4: Math.ceil(headSize / 4), FLOATS: floats }), {
       bindings: {
         steps,
         constants,
@@ -229,8 +229,8 @@ export class RowProgram {
 
   /** Heads that share the lanes: the largest power of 2 that leaves eight to each. */
   #headsTogether(heads: number): number {
-    const { LANES } = formOf(this.device);
-    return 2 ** Math.floor(Math.log2(Math.max(1, Math.min(heads, LANES / 8))));
+    const { lanes } = formOf(this.device);
+    return 2 ** Math.floor(Math.log2(Math.max(1, Math.min(heads, lanes / 8))));
   }
 
   #lengthOf(what: "append" | "attend"): number {
@@ -248,7 +248,7 @@ export class RowProgram {
     return to;
   }
 
-  /** Gives vectors their places in workgroup memory, and spells the steps out. */
+  /** Gives vectors their places, and spells the steps out. */
   #build(): { readonly steps: Tensor; readonly floats: number } {
     if (this.#built) return this.#built;
     const all = this.#steps;
@@ -257,7 +257,7 @@ export class RowProgram {
       reads: [from, other].flatMap((vector) => (vector ? [vector.id] : [])),
       writes: i === all.length - 1 ? [] : [to.id],
     }));
-    const { slotOf, slotBytes } = planMemory(uses, (id) => 16 * Math.ceil(sizes.get(id)! / 4));
+    const { slotOf, slotBytes } = planMemory(uses, (id) => 4 * VECTOR_STEP * Math.ceil(sizes.get(id)! / VECTOR_STEP));
     const starts = slotBytes.map((_, slot) => slotBytes.slice(0, slot).reduce((sum, bytes) => sum + bytes / 4, 0));
     const place = (vector: RowVector | undefined): number => (vector ? starts[slotOf.get(vector.id)!]! : NONE);
     const words = all.flatMap((step, i) => {
@@ -297,9 +297,14 @@ export class RowProgram {
   }
 }
 
-/** Workgroup memory of the attention. */
-function scratchBytes({ LANES }: Form, headSize: number): number {
-  return LANES * (4 + 16 * (Math.ceil(headSize / 4) + 1));
+function kernelFor({ shader, lanes, columns }: Form, sizes: { readonly D4: number; readonly FLOATS: number }): Kernel {
+  const both = { COLUMNS: columns, ...sizes };
+  return shader === "row_program" ? kernel(shader, "run", { LANES: lanes, ...both }) : kernel(shader, "run", { SG: lanes, ...both });
+}
+
+/** Memory that the attention's lanes share besides. */
+function scratchBytes({ shader, lanes }: Form, headSize: number): number {
+  return shader === "row_program" ? lanes * (4 + 16 * (Math.ceil(headSize / 4) + 1)) : 0;
 }
 
 function bitsOf(value: number): number {

@@ -117,6 +117,18 @@ async function normalizes(c: Case): Promise<void> {
   });
 }
 
+/** What a lane keeps beyond a vector's end comes into the second one's sums. */
+async function normalizesTwice(c: Case): Promise<void> {
+  const x = seededValues(c.seed, [c.rows, c.size]);
+  const plain = { weight: null, bias: null, eps: 1e-5 };
+  const once = oracle.layerNorm(x, undefined, undefined, plain);
+  await on(c.family, async () => {
+    const y = programOn(x, (program, vector) => program.layerNorm(program.layerNorm(vector, plain), plain))();
+    const bound = oracle.add(layerNormBound(x, undefined, undefined, plain), layerNormBound(once, undefined, undefined, plain));
+    expectClose(await y.data(), oracle.layerNorm(once, undefined, undefined, plain), oracle.add(bound, bound));
+  });
+}
+
 /** activation(x·Wᵀ + b) + r, where r is x's own beginning: a vector of the product's size. */
 async function multiplies(c: Case): Promise<void> {
   const [hasBias, hasResidual, isGelu] = c.has;
@@ -176,6 +188,13 @@ function headsOf(packed: Nd, { batch, heads, headSize }: Sequence): [Nd, Nd, Nd]
   return [0, 1, 2].map((i) => oracle.reshape(oracle.slice(all, [[i, i + 1]]), all.shape.slice(1))) as [Nd, Nd, Nd];
 }
 
+const identityMatrix = (n: number): Tensor =>
+  tensor(
+    Float32Array.from({ length: n * n }, (_, i) => Number(i % (n + 1) === 0)),
+    { shape: [n, n] },
+  );
+
+/** What is attended to goes through a product that changes nothing, so that it is a vector first and then a result. */
 async function attends(s: Sequence): Promise<void> {
   const { batch, heads, headSize, filled, appended } = s;
   const packed = seededValues(s.seed, [batch, filled + appended, 3 * heads * headSize]);
@@ -197,7 +216,8 @@ async function attends(s: Sequence): Promise<void> {
       expectClose(await grown.data(), asRows(oracle.scaledDotProductAttention(query, ...seen)), asRows(attentionBound(query, ...seen)));
       expect(cache.length).toBe(t + 1);
       const kept = [places(k, 0, filled), places(v, 0, filled)] as const;
-      const read = programOn(asRows(query), (program, x) => program.attend(x, text))();
+      const identity = { weight: identityMatrix(heads * headSize), bias: null };
+      const read = programOn(asRows(query), (program, x) => program.linear(program.attend(x, text), identity))();
       expectClose(await read.data(), asRows(oracle.scaledDotProductAttention(query, ...kept)), asRows(attentionBound(query, ...kept)));
     }
   });
@@ -228,6 +248,25 @@ describe("RowProgram", () => {
     await broken(["length = params.grown + 1u;", "length = params.grown;"], () => attends(sequence));
     await broken(["keys[place] =", "keys[place + D4] ="], () => attends(sequence));
     await broken(["sums[lane][i] += sums[lane + half][i];", ""], () => attends(sequence));
+  });
+
+  it("would be caught at that where lanes are a subgroup, too", async ({ skip }) => {
+    skip(!device.hasFamily("panel"), "no subgroups of a fixed size");
+    const [c, s] = [{ ...example, family: "panel" } as const, { ...sequence, family: "panel" } as const];
+    const broken = async (edit: readonly [string, string], property: () => Promise<void>): Promise<void> =>
+      withMutation("row_program_panel", edit, () => mustFail(property));
+    await broken(["min(id, about.y - 1u) *", "0u *"], () => picks(c));
+    await broken([") * scale *", ") *"], () => normalizes(c));
+    await broken(["d * d, k * SG + lane < step.z", "d * d, true"], () => normalizes(c));
+    await broken(["value = gelu(value);", ""], () => multiplies(c));
+    await broken(["(size - first + SG - 1u) / SG", "(size - first) / SG"], () => multiplies(c));
+    await normalizesTwice(c);
+    await broken(["select(0.0, value, i < step.z)", "value"], () => normalizesTwice(c));
+    await broken(["four, vec4u(0u, 1u, 2u, 3u) < vec4u(count)", "four, vec4<bool>(true)"], () => attends({ ...s, headSize: 5 }));
+    await broken(["keys[place + i] = key;", "keys[place + D4 + i] = key;"], () => attends(s));
+    await broken(["score += dot(q[i], key);", ""], () => attends(s));
+    await broken(["if (e % SG == lane)", "if (d % SG == lane)"], () => attends({ ...s, headSize: 5 }));
+    await broken(["subgroupAdd(sum[i] * shrink)", "sum[i]"], () => attends(s));
   });
 
   it("gives NaN for a row that a table does not have, and makes NaN of what a NaN comes into", async () => {
