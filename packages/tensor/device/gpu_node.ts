@@ -24,6 +24,9 @@ const recent = new Array<number>(4).fill(0);
 /** Milliseconds that the event loop may have to wait for its turn: signals and progress should not notice. */
 const LONGEST_SLEEP = 5;
 
+/** Waits that are under way, the first begun first. It sleeps for all, or a turn of the event loop would take the sleeps of each. */
+const underWay = new Set<object>();
+
 /**
  * Waits for GPU work politely. While any promise of Dawn's is pending, Node's main thread spins, which takes a core from a software
  * adapter. So after a short spin for latency the thread sleeps in slices between turns of the event loop. A turn itself takes some 60 µs of the
@@ -35,15 +38,19 @@ export async function settle<T>(work: Promise<T>): Promise<T> {
     done = true;
   };
   work.then(finished, finished);
+  const wait = {};
+  underWay.add(wait);
   const start = performance.now();
   const surely = 0.9 * Math.min(...recent);
   while (!done) {
     const waited = performance.now() - start;
+    const isFirst = underWay.values().next().value === wait;
     // What takes about a millisecond, as a token does, should not wait half of one more.
-    if (waited > LONG) Atomics.wait(sleeper, 0, 0, Math.max(0.5, Math.min(LONGEST_SLEEP, surely - waited)));
-    else if (waited > 0.3) Atomics.wait(sleeper, 0, 0, 0.1);
+    if (isFirst && waited > LONG) Atomics.wait(sleeper, 0, 0, Math.max(0.5, Math.min(LONGEST_SLEEP, surely - waited)));
+    else if (isFirst && waited > 0.3) Atomics.wait(sleeper, 0, 0, 0.1);
     await tick();
   }
+  underWay.delete(wait);
   const waited = performance.now() - start;
   if (waited > LONG) {
     recent.shift();

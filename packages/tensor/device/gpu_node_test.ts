@@ -22,10 +22,10 @@ async function spin(work: Promise<void>): Promise<void> {
 const sleep = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The sleeps, in milliseconds, that settle() asks for while it waits for so many. How long they turn out to be is the machine's affair. */
-async function sleeps(milliseconds: number): Promise<number[]> {
+async function sleeps(milliseconds: number, wait: (work: Promise<void>) => Promise<void> = settle): Promise<number[]> {
   const asked = vi.spyOn(Atomics, "wait");
   try {
-    await settle(sleep(milliseconds));
+    await wait(sleep(milliseconds));
     return asked.mock.calls.map(([, , , timeout]) => timeout!);
   } finally {
     asked.mockRestore();
@@ -52,6 +52,21 @@ describe("settle()", () => {
     expect(unknown.length).toBeLessThan(10); // until it has waited as long as the short ones
     expect(known.length).toBeGreaterThan(10); // of some 35, where none takes longer than asked for
     expect(Math.max(...known)).toBeLessThanOrEqual(5);
+  });
+
+  it("sleeps once in a turn of the event loop, however many wait", async () => {
+    let turns = 0;
+    const countTurns = async (work: Promise<void>): Promise<void> => {
+      let done = false;
+      const all = Promise.all([settle(work), settle(work.then(() => settle(sleep(20)))), settle(work)]).then(() => {
+        done = true;
+      });
+      for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
+      await all;
+    };
+    const asked = await sleeps(30, countTurns);
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.length).toBeLessThanOrEqual(turns + 1);
   });
 
   it("gives what it waited for, and fails as that did", async () => {
