@@ -2,7 +2,8 @@
 //   xc = x − center (b_dec or 0), f = max(xc·We + be, 0), y = f·Wd + b_dec (a product like any other), e = y − x; x and y [B, D], D ≤ KD.
 //   encode:   f; and partials [stretches, 2, F]: sums of f's columns, and how many in them are above 0, of each stretch of rows.
 //   measure:  e; and partials [stretches, 2, D]: sums of e's columns, and of their squares.
-//   backward: g, the gradient before the ReLU, = f ≤ 0 ? 0 : s·(e·Wdᵀ) + dsums (+ df), where y's gradient is s·e; it is used at once for
+//   add_up:   scale·Σ e² and totalScale·Σ f, of those sums.
+//   backward: g, the gradient before the ReLU, = f ≤ 0 ? 0 : s·(e·Wdᵀ) + sumsScale·dsums (+ df), where y's gradient is s·e; it is used at once for
 //             partials [splits, D·F + F·D + F] of each stretch of rows: xcᵀ·g, s·fᵀ·e and the sums of g's columns.
 //   finish:   adds the splits up to dWe [D, F], dWd [F, D] and dbe [F]; and db_dec = s·Σ e − We·dbe, the latter if x is centered.
 // We, Wd, the biases, e, y and f are dense; x has any stride between rows. NaN stays NaN and is not counted.
@@ -12,7 +13,7 @@
 // features, 4·l … 4·l + 3 of each 4·SG. backward takes U rows at a time, one product after the other: a store to private memory in a loop blends
 // with what was there. Preconditions: the subgroup size is SG, NC is a multiple of 4 and KD of 4·SG.
 // Dispatch: encode, backward: a workgroup for every SG·NC features × stretch of rows; measure: ceil(ceil(D / 4)·stretches / 64);
-// finish: ceil(((2·D·F + F) / WIDE + D) / 64).
+// add_up: 1; finish: ceil(((2·D·F + F) / WIDE + D) / 64).
 
 enable subgroups;
 
@@ -29,8 +30,10 @@ struct Params {
   hasSums: u32,  // 1: dsums is given,
   sumsStep: u32, // with so many elements from one feature's to the next one's
   sumsOffset: u32,
+  sumsScale: f32,
   hasSlope: u32, // 1: s = scale·slope[0], 0: s = 1
   scale: f32,
+  totalScale: f32,
   errorStep: u32, // elements from one stretch's sums of e to the next one's
 }
 
@@ -55,6 +58,8 @@ const u = 0u; //#loop
 @group(0) @binding(8) var<storage, read> slope: array<f32>;
 @group(0) @binding(3) var<storage, read> errorParts: array<f32>;
 @group(0) @binding(7) var<storage, read_write> dDecoderBias: array<f32>;
+@group(0) @binding(1) var<storage, read> sums: array<f32>;
+@group(0) @binding(2) var<storage, read_write> losses: array<f32>;
 
 // A device binds 8 arrays at most: where df is wanted, s is 1, and there is no slope.
 //#if VEC
@@ -249,6 +254,19 @@ fn measure(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   //#end
 }
 
+@compute @workgroup_size(SG)
+fn add_up(@builtin(subgroup_invocation_id) lane: u32) {
+  var squares = 0.0;
+  for (var i = lane; i < params.stretches * params.width; i += SG) {
+    squares += errorParts[(2u * (i / params.width) + 1u) * params.width + i % params.width];
+  }
+  var sum = 0.0;
+  for (var feature = lane; feature < params.features; feature += SG) { sum += sums[feature]; }
+  let ofSquares = params.scale * subgroupAdd(squares);
+  let ofFeatures = params.totalScale * subgroupAdd(sum);
+  if (lane < 2u) { losses[lane] = select(ofSquares, ofFeatures, lane == 1u); }
+}
+
 fn slope_of_error() -> f32 {
   //#if FEATURE_GRADIENT
   //| return 1.0;
@@ -274,7 +292,8 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
   let isOurs__h = feature__h < vec4u(params.features);
   let at__h = select(vec4u(), feature__h, isOurs__h);
   let sums__h = params.sumsOffset + at__h * params.sumsStep;
-  let dsum__h = select(vec4f(), vec4f(dsums[sums__h.x], dsums[sums__h.y], dsums[sums__h.z], dsums[sums__h.w]), params.hasSums == 1u);
+  let given__h = vec4f(dsums[sums__h.x], dsums[sums__h.y], dsums[sums__h.z], dsums[sums__h.w]);
+  let dsum__h = select(vec4f(), params.sumsScale * given__h, params.hasSums == 1u);
   var ofBias__h = vec4f();
   //#end
   for (var k = 0u; k < KD; k++) {

@@ -191,8 +191,12 @@ export abstract class SparseAutoencoder<C extends SaeCommonConfig = SaeCommonCon
   }
 
   /** A sparsity loss with its coefficient and its warm-up. */
-  protected weighted(loss: Tensor, coefficient: number, { sparsityScale }: StepInput): Tensor {
-    const scaled = loss.mul(coefficient);
-    return sparsityScale ? scaled.mul(sparsityScale) : scaled;
+  protected weighted(loss: Tensor, coefficient: number, step: StepInput): Tensor {
+    return this.warmedUp(loss.mul(coefficient), step);
+  }
+
+  /** A sparsity loss that has its coefficient, with its warm-up. */
+  protected warmedUp(loss: Tensor, { sparsityScale }: StepInput): Tensor {
+    return sparsityScale ? loss.mul(sparsityScale) : loss;
   }
 }

@@ -50,12 +50,20 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
     const { applyBDecToInput, l1Coefficient, l1Reduction, l1Weight } = this.config;
     const parameters = { encoder: this.W_enc, encoderBias: this.b_enc, decoder: this.W_dec, decoderBias: this.b_dec };
-    const { features, sums, counts, reconstruction, error } = reluAutoencoder(x, parameters, {
+    const coefficient = l1Reduction === "sum" ? l1Coefficient : l1Coefficient / step.rows;
+    const { features, sums, counts, reconstruction, error, total } = reluAutoencoder(x, parameters, {
       centered: applyBDecToInput,
       errorScale: 1 / step.rows,
-    }); // (B, F), (F), (F), (B, D), ()
-    const total = (l1Weight === "none" ? sums : sums.mul(this.W_dec.norm({ axis: 1 }))).sum(); // f ≥ 0
-    const l1 = this.weighted(total, l1Reduction === "sum" ? l1Coefficient : l1Coefficient / step.rows, step);
+      totalScale: coefficient,
+    }); // (B, F), (F), (F), (B, D), (), ()
+    const penalty =
+      l1Weight === "none"
+        ? total
+        : sums
+            .mul(this.W_dec.norm({ axis: 1 }))
+            .sum()
+            .mul(coefficient); // f ≥ 0
+    const l1 = this.warmedUp(penalty, step);
     return { losses: { l2: error, l1 }, reconstruction, features, firings: counts };
   }
 

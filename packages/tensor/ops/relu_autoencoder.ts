@@ -34,6 +34,8 @@ export interface ReluAutoencoderOptions {
   readonly centered?: boolean;
   /** Factor of `error`: 1 / B makes it a mean over rows. Default 1. */
   readonly errorScale?: number;
+  /** Factor of `total`: λ / B makes it an L1 penalty, for features are not negative. Default 1. */
+  readonly totalScale?: number;
 }
 
 /** What {@link reluAutoencoder} gives. */
@@ -48,6 +50,8 @@ export interface ReluAutoencoder {
   readonly reconstruction: Tensor;
   /** errorScale · Σ (y − x)², `[]`. */
   readonly error: Tensor;
+  /** totalScale · Σ f, `[]`. */
+  readonly total: Tensor;
 }
 
 type Attributes = Required<ReluAutoencoderOptions>;
@@ -93,11 +97,11 @@ function placeOf(x: Tensor, features: number): { x: Range; at: { xOffset: number
   return { x: tensor.whole, at, form: { VEC: inFours(length, features, at.xOffset, at.xRow) } };
 }
 
-/** Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error; hidden: e = y − x, and its sums. */
+/** Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error, total; hidden: e = y − x, and its sums. */
 const autoencoderOp: Op<Attributes> = {
   name: "reluAutoencoder",
-  visible: 5,
-  forward([x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale }) {
+  visible: 6,
+  forward([x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale, totalScale }) {
     const { device } = x!;
     const [rows, width] = x!.shape as [number, number];
     const features = encoder!.shape[1]!;
@@ -125,13 +129,13 @@ const autoencoderOp: Op<Attributes> = {
       params: { ...sizes, stretches: measured },
       workgroups: Math.ceil((measured * fours) / 64),
     });
-    const squares = errorSums.select(1, 1);
-    const error = fold(
-      squares,
-      { kept: [], reduced: [0, 1], shape: [], length: squares.size },
-      { combine: COMBINE.add, scale: errorScale },
-    );
-    return [f, totals.select(0, 0), totals.select(0, 1), y, error, e, errorSums];
+    const losses = empty([2], { device });
+    device.run(kernel("relu_autoencoder", "add_up", { SG: device.subgroupSize }), {
+      bindings: { errorParts: errorSums, sums: totals.select(0, 0), losses },
+      params: { width, features, stretches: measured, scale: errorScale, totalScale },
+      workgroups: 1,
+    });
+    return [f, totals.select(0, 0), totals.select(0, 1), y, losses.select(0, 0), losses.select(0, 1), e, errorSums];
   },
   gradient: backward,
 };
@@ -139,8 +143,8 @@ const autoencoderOp: Op<Attributes> = {
 /** The parameters' gradients, in two launches. What reaches the reconstruction from elsewhere than the error takes one or two more. */
 function backward({ inputs, outputs, gradients, attributes }: GradientContext<Attributes>): (Tensor | null)[] {
   const [x, encoder, , decoder, decoderBias] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
-  const [f, , , , , e, errorSums] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-  const [df, dsums, , dy, derror] = gradients as (Tensor | null)[];
+  const [f, , , , , , e, errorSums] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [df, , , dy, derror] = gradients as (Tensor | null)[];
   const { device } = x;
   const [rows, width] = x.shape as [number, number];
   const features = encoder.shape[1]!;
@@ -151,6 +155,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const slopes = isSimple ? e : slopesAt(e, { dy: dy ?? null, ofError: derror?.mul(scale) ?? null });
   const slopeSums = isSimple ? errorSums : slopes.sum({ axis: 0 });
   const slope = { hasSlope: Number(isSimple), scale };
+  const { dsums, sumsScale } = gradientOfSums(gradients, { features, totalScale: attributes.totalScale });
 
   const given = placeOf(x, features);
   const { blocks, stretches: splits, stretch } = deal(device, { rows, features, columns: COLUMNS.backward });
@@ -179,6 +184,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
       hasSums: Number(Boolean(dsums)),
       sumsOffset: dsums?.offset ?? 0,
       sumsStep: dsums?.strides[0] ?? 0,
+      sumsScale,
     },
     workgroups: blocks * splits,
   });
@@ -202,6 +208,16 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   return [null, ...results];
 }
 
+/** What reaches the sums, one number or one a feature, and its factor; what comes from both sides is added up before. */
+function gradientOfSums(
+  [, dsums, , , , dtotal]: readonly (Tensor | null)[],
+  { features, totalScale }: { readonly features: number; readonly totalScale: number },
+): { dsums: Tensor | undefined; sumsScale: number } {
+  if (!dtotal) return { dsums: dsums ?? undefined, sumsScale: 1 };
+  if (dsums) return { dsums: dsums.add(dtotal.mul(totalScale)), sumsScale: 1 };
+  return { dsums: dtotal.reshape([1]).expand([features]), sumsScale: totalScale };
+}
+
 /** The gradient of y: s·e, what came from elsewhere, or both. */
 function slopesAt(e: Tensor, { dy, ofError }: { readonly dy: Tensor | null; readonly ofError: Tensor | null }): Tensor {
   const own = ofError && e.mul(ofError);
@@ -216,30 +232,32 @@ function slopesAt(e: Tensor, { dy, ofError }: { readonly dy: Tensor | null; read
  *
  * @example
  * ```ts
- * const { sums, error } = reluAutoencoder(x, { encoder, encoderBias, decoder, decoderBias }, { errorScale: 1 / x.shape[0] });
- * error.add(sums.sum().mul(l1 / x.shape[0])).backward();
+ * const mean = 1 / x.shape[0];
+ * const { error, total } = reluAutoencoder(x, { encoder, encoderBias, decoder, decoderBias }, { errorScale: mean, totalScale: l1 * mean });
+ * error.add(total).backward();
  * ```
  * @throws ShapeError if sizes do not match, DTypeError for anything but f32.
  */
 export function reluAutoencoder(x: Tensor, parameters: ReluAutoencoderParameters, options: ReluAutoencoderOptions = {}): ReluAutoencoder {
   const { encoder, encoderBias, decoder, decoderBias } = parameters;
-  const { centered = true, errorScale = 1 } = options;
+  const { centered = true, errorScale = 1, totalScale = 1 } = options;
   check(x, parameters);
   const isEmpty = x.size === 0 || encoder.size === 0;
   if (isEmpty || x.requiresGrad || panelWidth(x.device, x.shape[1]!) === undefined)
-    return composed(x, parameters, { centered, errorScale });
-  const outputs = applyAll(autoencoderOp, [x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale });
-  const [features, sums, counts, reconstruction, error] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
-  return { features, sums, counts: counts.detach(), reconstruction, error };
+    return composed(x, parameters, { centered, errorScale, totalScale });
+  const outputs = applyAll(autoencoderOp, [x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale, totalScale });
+  const [features, sums, counts, reconstruction, error, total] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  return { features, sums, counts: counts.detach(), reconstruction, error, total };
 }
 
 /** The same by ordinary ops. The encoder's bias takes the center's part, −b_dec·W_enc, so that x is left as it is. */
-function composed(x: Tensor, parameters: ReluAutoencoderParameters, { centered, errorScale }: Attributes): ReluAutoencoder {
+function composed(x: Tensor, parameters: ReluAutoencoderParameters, { centered, errorScale, totalScale }: Attributes): ReluAutoencoder {
   const { encoder, encoderBias, decoder, decoderBias } = parameters;
   const bias = centered ? encoderBias.sub(matmul(decoderBias, encoder)) : encoderBias;
   const { y: features, sums, counts } = reluSums(linear(x, encoder.transpose(0, 1), bias));
   const reconstruction = linear(features, decoder.transpose(0, 1), decoderBias);
-  return { features, sums, counts, reconstruction, error: mseLoss(reconstruction, x, { reduction: "sum" }).mul(errorScale) };
+  const error = mseLoss(reconstruction, x, { reduction: "sum" }).mul(errorScale);
+  return { features, sums, counts, reconstruction, error, total: sums.sum().mul(totalScale) };
 }
 
 function check(x: Tensor, { encoder, encoderBias, decoder, decoderBias }: ReluAutoencoderParameters): void {

@@ -28,14 +28,14 @@ interface Case {
   /** Elements beside each row of x, in front of it and behind it: where they and the sizes are multiples of 4, kernels take vectors. */
   readonly beside: readonly [before: number, after: number];
   /** What the loss is made of, so that gradients come from there. */
-  readonly uses: readonly ("error" | "sums" | "reconstruction" | "features")[];
+  readonly uses: readonly ("error" | "sums" | "total" | "reconstruction" | "features")[];
   readonly seed: number;
 }
 
 const about = {
   rows: fc.constantFrom(1, 2, 63, 65, 130, 300),
   centered: fc.boolean(),
-  uses: fc.subarray(["error", "sums", "reconstruction", "features"] as const, { minLength: 1 }),
+  uses: fc.subarray(["error", "sums", "total", "reconstruction", "features"] as const, { minLength: 1 }),
   seed: seed(),
 };
 /** Nothing but multiples of 4. */
@@ -68,12 +68,14 @@ function given({ rows, width, features, uses, seed }: Case) {
     decoderBias: draw(4, [width]),
     ofError: draw(5, [1], uses.includes("error")),
     ofSums: draw(6, [features], uses.includes("sums")),
+    ofTotal: draw(9, [1], uses.includes("total")),
     ofReconstruction: draw(7, [rows, width], uses.includes("reconstruction")),
     ofFeatures: draw(8, [rows, features], uses.includes("features")),
   };
 }
 
 const SCALE = 0.25;
+const TOTAL_SCALE = 0.75;
 
 /**
  * The formulas in float64, with the derivative of the ReLU taken at `isOn [B, F]`. With `minus` 1 and the inputs' absolute values: the
@@ -86,6 +88,7 @@ function formulas(about: Case, g: ReturnType<typeof given>, { isOn, minus }: { i
     sums: nd([F]),
     reconstruction: nd([B, D]),
     error: nd([]),
+    total: nd([]),
     encoder: nd([D, F]),
     encoderBias: nd([F]),
     decoder: nd([F, D]),
@@ -99,6 +102,7 @@ function formulas(about: Case, g: ReturnType<typeof given>, { isOn, minus }: { i
       for (let d = 0; d < D; d++) sum += input(d) * g.encoder.data[d * F + f]!;
       out.features.data[b * F + f] = Math.max(0, sum);
       out.sums.data[f]! += Math.max(0, sum);
+      out.total.data[0]! += TOTAL_SCALE * Math.max(0, sum);
     }
     const slope: number[] = [];
     for (let d = 0; d < D; d++) {
@@ -111,7 +115,7 @@ function formulas(about: Case, g: ReturnType<typeof given>, { isOn, minus }: { i
       out.decoderBias.data[d]! += slope[d]!;
     }
     for (let f = 0; f < F; f++) {
-      let own = g.ofSums.data[f]! + g.ofFeatures.data[b * F + f]!;
+      let own = g.ofSums.data[f]! + TOTAL_SCALE * g.ofTotal.data[0]! + g.ofFeatures.data[b * F + f]!;
       for (let d = 0; d < D; d++) {
         own += slope[d]! * g.decoder.data[f * D + d]!;
         out.decoder.data[f * D + d]! += out.features.data[b * F + f]! * slope[d]!;
@@ -148,10 +152,11 @@ async function run(c: Case, g: ReturnType<typeof given>) {
     decoder: leaf("decoder"),
     decoderBias: leaf("decoderBias"),
   };
-  const outputs = reluAutoencoder(x, parameters, { centered: c.centered, errorScale: SCALE });
+  const outputs = reluAutoencoder(x, parameters, { centered: c.centered, errorScale: SCALE, totalScale: TOTAL_SCALE });
   const parts = {
     error: () => outputs.error.mul(upload(g.ofError)).sum(),
     sums: () => outputs.sums.mul(upload(g.ofSums)).sum(),
+    total: () => outputs.total.mul(upload(g.ofTotal)).sum(),
     reconstruction: () => outputs.reconstruction.mul(upload(g.ofReconstruction)).sum(),
     features: () => outputs.features.mul(upload(g.ofFeatures)).sum(),
   };
@@ -172,11 +177,11 @@ async function agrees(c: Case): Promise<void> {
   const exact = formulas(c, g, { isOn, minus: -1 });
   const absolute = Object.fromEntries(Object.entries(g).map(([name, x]) => [name, map(x, Math.abs)])) as unknown as typeof g;
   const magnitudes = formulas(c, absolute, { isOn, minus: 1 });
-  // The longest chain of roundings: three products, one after another, over D, F and B, and a dozen steps beside.
-  const length = 2 * (2 * c.width + c.features + c.rows + 12);
+  // The longest chain of roundings: three products, one after another, over D, F and B, a sum over F, and a dozen steps beside.
+  const length = 2 * (2 * c.width + 2 * c.features + c.rows + 12);
   const close = (values: ArrayLike<number>, name: keyof typeof exact): void =>
     expectClose(values, exact[name], dotBound(length, magnitudes[name]));
-  for (const name of ["features", "sums", "reconstruction", "error"] as const) close(found[name]!, name);
+  for (const name of ["features", "sums", "reconstruction", "error", "total"] as const) close(found[name]!, name);
   const counts = Array.from({ length: c.features }, (_, f) => isOn.reduce((sum, on, i) => sum + (i % c.features === f ? on : 0), 0));
   expect([...(found.counts as Float32Array)]).toEqual(counts);
   for (const name of trained) close(gradients[name]!, name);
@@ -213,7 +218,14 @@ describe("reluAutoencoder", () => {
     const formsOf = async (c: Case): Promise<unknown[]> => {
       launched.mockClear();
       await run(c, given(c));
-      return launched.mock.calls.flatMap(([{ shader, defines }]) => (shader === "relu_autoencoder" ? [defines.VEC] : []));
+      return launched.mock.calls.flatMap(
+        ([
+          {
+            shader,
+            defines: { VEC },
+          },
+        ]) => (shader === "relu_autoencoder" && VEC !== undefined ? [VEC] : []),
+      );
     };
     const c: Case = { rows: 3, width: 8, features: 12, centered: true, beside: [4, 8], uses: ["error", "sums"], seed: 8 };
     const others: Partial<Case>[] = [{ width: 7, beside: [4, 5] }, { features: 10 }, { beside: [2, 2] }, { beside: [4, 1] }];
@@ -294,6 +306,9 @@ describe("reluAutoencoder", () => {
     ["a gradient without that of the sums", /\+ dsum_\d/g, ""],
     ["a gradient without that of the features", /g_\d_\d \+= df.*;/g, "", { uses: ["features"] }],
     ["a row that is counted twice", /, isRow_(\d)\)/g, ", true)", { rows: 69, uses: ["sums"] }],
+    ["a gradient of the total without its factor", /params\.sumsScale \* /g, "", { uses: ["total"] }],
+    ["squares that are left out", /i < params\.stretches \* params\.width/, "i < params.stretches * params.width / 2u"],
+    ["features that the total leaves out", /feature < params\.features; feature \+= SG/, "feature + 1u < params.features; feature += SG"],
     ["a center that gets no gradient", /ofCenter = fma\(encoder.*\);/, ""],
     ["a lost stretch of rows", /split < params\.splits; split/, "split + 1u < params.splits; split"],
     ["a slope that is forgotten", /return params\.scale \* slope\[0\]/, "return params.scale"],
