@@ -6,7 +6,9 @@
 // Method: the k-th greatest key, a key being the value's bits in an order of unsigned integers, digit by digit of 4 bits from the top. Each
 // pass counts the keys at or above 15 candidates at once; comparing is cheap where loading is dear, and counts of integers have no order. A long
 // group with fewer than k values that may stay ends at the least of these, so its threshold is that of what stays.
-// Dispatch: rows: ceil(rows / 8) workgroups; wide_rows: rows; count: ceil(rows·parts / 64); narrow: rows; keep, gradient: ceil(size / 64).
+//   VEC: x, out and dy are moved as vec4; needs n to be a multiple of 4
+// Dispatch: rows: ceil(rows / 8) workgroups; wide_rows: rows; count: ceil(rows·parts / 64); narrow: rows; keep, gradient:
+// ceil(size / WIDE / 64).
 
 struct Params {
   rows: u32,
@@ -18,17 +20,32 @@ struct Params {
   size: u32,  // elements in all
 }
 
+const VEC = false; //#param
+
+//#if VEC
+//| alias Element = vec4f;
+//| alias Key = vec4u;
+//| alias Truth = vec4<bool>;
+//| const WIDE = 4u;
+//#else
+alias Element = f32;
+alias Key = u32;
+alias Truth = bool;
+const WIDE = 1u;
+//#end
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<Element>;
+@group(0) @binding(2) var<storage, read> x: array<Element>;
 @group(0) @binding(3) var<storage, read_write> partials: array<u32>;
 @group(0) @binding(3) var<storage, read> counted: array<u32>;
 @group(0) @binding(4) var<storage, read_write> digits: array<u32>;
 @group(0) @binding(4) var<storage, read> chosen: array<u32>;
 @group(0) @binding(5) var<storage, read_write> thresholds: array<f32>;
-@group(0) @binding(5) var<storage, read> dy: array<f32>;
+@group(0) @binding(5) var<storage, read> dy: array<Element>;
 
 const d = 1u; //#loop
+const e = 0u; //#loop
 
 const LANES = 64u;
 var<workgroup> totals: array<atomic<u32>, 16>;
@@ -36,11 +53,21 @@ var<workgroup> choice: vec2u; // a digit, and how many keys are at or above it
 var<workgroup> cut: u32;
 
 // Greater values have greater keys, both zeros the same one; 0 is the key of what never stays.
-fn key_of(value: f32) -> u32 {
-  let bits = select(bitcast<u32>(value), 0u, value == 0.0);
-  let isNan = (bits & 0x7fffffffu) > 0x7f800000u;
-  let key = select(~bits, bits | 0x80000000u, bits < 0x80000000u);
-  return select(select(0u, key, value > params.above), 0xffffffffu, isNan);
+fn key_of(value: Element) -> Key {
+  let bits = select(bitcast<Key>(value), Key(), value == Element());
+  let isNan = (bits & Key(0x7fffffffu)) > Key(0x7f800000u);
+  let key = select(~bits, bits | Key(0x80000000u), bits < Key(0x80000000u));
+  return select(select(Key(), key, value > Element(params.above)), Key(0xffffffffu), isNan);
+}
+
+/// How many of them are true.
+fn number_of(isTrue: Truth) -> u32 {
+  //#if VEC
+  //| let counts = vec4u(isTrue);
+  //| return (counts.x + counts.y) + (counts.z + counts.w);
+  //#else
+  return u32(isTrue);
+  //#end
 }
 
 fn value_of(key: u32) -> f32 {
@@ -52,8 +79,8 @@ fn value_of(key: u32) -> f32 {
 fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.x + id.y * groups.x * 8u;
   if (row >= params.rows) { return; }
-  let begin = row * params.n;
-  let end = begin + params.n;
+  let begin = row * (params.n / WIDE);
+  let end = begin + params.n / WIDE;
   var threshold = 0u;
   var isSettled = false;
   for (var digit = 0u; digit < 8u; digit++) {
@@ -65,7 +92,7 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     for (var i = begin; i < end; i++) {
       let key = key_of(x[i]);
       //#for d in 1..16
-      count__d += u32(key >= candidate__d);
+      count__d += number_of(key >= Key(candidate__d));
       //#end
     }
     var least = params.k + 1u;
@@ -78,17 +105,27 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   var ties = params.k;
   if (!isSettled) {
-    for (var i = begin; i < end; i++) { ties -= u32(key_of(x[i]) > threshold); }
+    for (var i = begin; i < end; i++) { ties -= number_of(key_of(x[i]) > Key(threshold)); }
   }
   for (var i = begin; i < end; i++) {
     let value = x[i];
     let key = key_of(value);
+    var stays = key > Key(threshold);
+    //#if VEC
+    //#for e in 0..4
+    //| stays[e] |= key[e] == threshold && ties > 0u;
+    //| ties -= u32(key[e] == threshold && ties > 0u);
+    //#end
+    //#else
     let isTie = key == threshold && ties > 0u;
+    stays |= isTie;
     ties -= u32(isTie);
-    out[i] = select(0.0, value, key != 0u && (key > threshold || isTie));
+    //#end
+    out[i] = select(Element(), value, (key != Key()) & stays);
   }
 }
 
+//#if !VEC
 // One row a workgroup.
 @compute @workgroup_size(LANES)
 fn wide_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -158,6 +195,8 @@ fn wide_rows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) group
   }
 }
 
+//#end
+
 // partials [rows, parts, 16]: keys of a stretch at or above each candidate; first, those that may stay.
 @compute @workgroup_size(64)
 fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -165,18 +204,18 @@ fn count(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   if (at >= params.rows * params.parts) { return; }
   let row = at / params.parts;
   let part = at % params.parts;
-  let begin = row * params.n;
+  let begin = row * (params.n / WIDE);
   let known = chosen[row];
   //#for d in 1..16
   let candidate__d = known | (d << params.shift);
   var count__d = 0u;
   //#end
   var able = 0u;
-  for (var i = part; i < params.n; i += params.parts) {
+  for (var i = part; i < params.n / WIDE; i += params.parts) {
     let key = key_of(x[begin + i]);
-    able += u32(key != 0u);
+    able += number_of(key != Key());
     //#for d in 1..16
-    count__d += u32(key >= candidate__d);
+    count__d += number_of(key >= Key(candidate__d));
     //#end
   }
   partials[at * 16u] = able;
@@ -211,15 +250,15 @@ fn narrow(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: 
 @compute @workgroup_size(64)
 fn keep(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
-  if (i >= params.size) { return; }
+  if (i >= params.size / WIDE) { return; }
   let value = x[i];
   let key = key_of(value);
-  out[i] = select(0.0, value, key != 0u && key >= chosen[i / params.n]);
+  out[i] = select(Element(), value, (key != Key()) & (key >= Key(chosen[i / (params.n / WIDE)])));
 }
 
 @compute @workgroup_size(64)
 fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
-  if (i >= params.size) { return; }
-  out[i] = select(0.0, dy[i], x[i] != 0.0);
+  if (i >= params.size / WIDE) { return; }
+  out[i] = select(Element(), dy[i], x[i] != Element());
 }

@@ -6,6 +6,7 @@ import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { dense, empty, full } from "./copy.ts";
 import { expectDType } from "./elementwise.ts";
+import { inFours } from "./rows.ts";
 
 /** Options of {@link keepTopk} and {@link keepBatchTopk}. */
 export interface KeepOptions {
@@ -32,13 +33,20 @@ function check(name: string): (inputs: readonly Tensor[], attributes: Attributes
   };
 }
 
+/** Whether rows of such a length are moved by vectors of four. */
+function formOf(n: number): { readonly VEC: boolean; readonly wide: number } {
+  const VEC = inFours(n);
+  return { VEC, wide: VEC ? 4 : 1 };
+}
+
 /** dx = dy where something stayed. A kept value of exactly 0 gets none, as with ReLU. */
 function keptGradient(y: Tensor, dy: Tensor): Tensor {
   const out = empty(y.shape, { device: y.device });
-  y.device.run(kernel("keep_topk", "gradient"), {
+  const { VEC, wide } = formOf(y.shape.at(-1)!);
+  y.device.run(kernel("keep_topk", "gradient", { VEC }), {
     bindings: { out, x: dense(y), dy: dense(dy) },
     params: { size: y.size },
-    workgroups: Math.ceil(y.size / 64),
+    workgroups: Math.ceil(y.size / wide / 64),
   });
   return out;
 }
@@ -51,11 +59,11 @@ const rowsOp: Op<Attributes> = {
     const n = shape.at(-1)!;
     const rows = x!.size / n;
     const out = empty(shape, { device });
-    const wide = device.family === "tile";
-    device.run(kernel("keep_topk", wide ? "wide_rows" : "rows"), {
+    const isShared = device.family === "tile";
+    device.run(isShared ? kernel("keep_topk", "wide_rows") : kernel("keep_topk", "rows", { VEC: formOf(n).VEC }), {
       bindings: { out, x: dense(x!) },
       params: { rows, n, k, above },
-      workgroups: wide ? rows : Math.ceil(rows / 8),
+      workgroups: isShared ? rows : Math.ceil(rows / 8),
     });
     return [out];
   },
@@ -71,12 +79,13 @@ const batchOp: Op<Attributes> = {
     const n = shape.at(-1)!;
     const rows = size / n;
     const values = dense(x!);
+    const { VEC, wide } = formOf(n);
     const parts = Math.max(1, Math.min(Math.ceil((device.isSoftware ? PARTS_SOFTWARE : PARTS) / rows), Math.ceil(n / 64)));
     const partials = empty([rows, parts, 16], { dtype: "u32", device });
     const digits = full([rows], 0, { dtype: "u32", device });
     const thresholds = empty(shape.slice(0, -1), { device });
     for (let shift = 28; shift >= 0; shift -= 4) {
-      device.run(kernel("keep_topk", "count"), {
+      device.run(kernel("keep_topk", "count", { VEC }), {
         bindings: { x: values, partials, chosen: digits },
         params: { rows, n, parts, shift, above },
         workgroups: Math.ceil((rows * parts) / 64),
@@ -88,10 +97,10 @@ const batchOp: Op<Attributes> = {
       });
     }
     const out = empty(shape, { device });
-    device.run(kernel("keep_topk", "keep"), {
+    device.run(kernel("keep_topk", "keep", { VEC }), {
       bindings: { out, x: values, chosen: digits },
       params: { n, size, above },
-      workgroups: Math.ceil(size / 64),
+      workgroups: Math.ceil(size / wide / 64),
     });
     return [out, thresholds];
   },

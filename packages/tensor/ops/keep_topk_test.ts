@@ -39,7 +39,10 @@ const plain = (values: ArrayLike<number>): number[] => Array.from(values, (v) =>
 const rowsOf = (data: ArrayLike<number>, n: number): number[][] =>
   Array.from({ length: data.length / n }, (_, r) => Array.from({ length: n }, (_, i) => data[r * n + i]!));
 
-const sizes = fc.record({ rows: fc.constantFrom(1, 2, 7, 8, 9, 33), n: fc.constantFrom(1, 2, 15, 63, 64, 65, 130, 517) });
+const sizes: fc.Arbitrary<{ rows: number; n: number }> = fc.record({
+  rows: fc.constantFrom(1, 2, 7, 8, 9, 33),
+  n: fc.constantFrom(1, 2, 4, 15, 20, 63, 64, 65, 130, 516, 517),
+});
 const cases = fc.record({
   size: sizes,
   share: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -112,10 +115,18 @@ describe("keepTopk", () => {
     expect(() => keepTopk(upload([1, 2], [1, 2]), 0)).toThrow("keepTopk: expected k in 1…2 for the last axis of [1, 2] but found 0");
   });
 
-  it("is caught when a digit is lost", async () => {
-    const broken = { size: { rows: 9, n: 65 }, share: 0.3, seed: 3, kind: "uniform", above: 0, family: "portable" } as const;
-    await agrees(broken);
-    await withMutation("keep_topk", [/digit < 8u/, "digit < 3u"], () => expect(agrees(broken)).rejects.toThrow());
+  it("is caught when a digit is lost, or ties are counted wrongly", async () => {
+    for (const n of [65, 64]) {
+      const broken = { size: { rows: 9, n }, share: 0.3, seed: 3, kind: "uniform", above: 0, family: "portable" } as const;
+      const tied = { ...broken, kind: "integers" } as const;
+      const isCaught = (edit: readonly [RegExp, string], c: Case): Promise<void> =>
+        withMutation("keep_topk", edit, () => expect(agrees(c)).rejects.toThrow());
+      for (const c of [broken, tied]) await agrees(c);
+      await isCaught([/digit < 8u/, "digit < 3u"], broken);
+      await isCaught([/ties -= number_of\(.*\);/, ""], tied);
+      await isCaught([/ties -= u32\(.*\);/g, ""], tied);
+      await isCaught([/dy\[i\], x\[i\] != Element\(\)/, "dy[i], x[i] == x[i]"], broken);
+    }
   });
 });
 
@@ -124,10 +135,17 @@ describe("keepBatchTopk", () => {
     await fc.assert(fc.asyncProperty(cases, batchAgrees), runs(40));
   });
 
-  it("is caught when what may stay is not counted", async () => {
-    const few = { size: { rows: 7, n: 65 }, share: 0.9, seed: 3, kind: "uniform", above: 0, family: "portable" } as const;
-    await batchAgrees(few);
-    await withMutation("keep_topk", [/able \+= u32\(key != 0u\)/, "able = params.k"], () => expect(batchAgrees(few)).rejects.toThrow());
+  it("is caught when what may stay is not counted, or a part of a row is not", async () => {
+    for (const n of [65, 64]) {
+      const few = { size: { rows: 7, n }, share: 0.9, seed: 3, kind: "uniform", above: 0, family: "portable" } as const;
+      const enough = { ...few, share: 0.2 };
+      for (const c of [few, enough]) await batchAgrees(c);
+      const isCaught = (edit: readonly [RegExp, string], c: Case): Promise<void> =>
+        withMutation("keep_topk", edit, () => expect(batchAgrees(c)).rejects.toThrow());
+      await isCaught([/able \+= number_of\(key != Key\(\)\)/, "able = params.k"], few);
+      await isCaught([/var i = part; i < params\.n \/ WIDE/, "var i = part + params.parts; i < params.n / WIDE"], enough);
+      await isCaught([/chosen\[i \/ \(params\.n \/ WIDE\)\]/, "chosen[0]"], enough);
+    }
   });
 
   it("works in captured steps with changing data", async () => {
