@@ -1,4 +1,4 @@
-import { feedForward, Gelu, type KeyValueCache, Linear, Module, NormAhead, type Rng, type Tensor } from "@cursive/tensor";
+import { feedForward, Gelu, type KeyValueCache, Linear, linear, Module, NormAhead, type Rng, type Tensor } from "@cursive/tensor";
 import { CrossAttention, SelfAttention } from "./attention.ts";
 import { HookPoint } from "./hooks/hook_point.ts";
 import { HookedLayerNorm } from "./layer_norm.ts";
@@ -83,8 +83,10 @@ export class Mlp extends Module<[x: Tensor, residual?: Tensor], Tensor> {
   }
 
   override forward(x: Tensor, residual?: Tensor): Tensor {
-    const isWatched = [this.c_fc, this.act, this.c_proj].some((part) => part.isHooked);
-    if (!isWatched) return feedForward(x, [this.c_fc, this.c_proj], { residual });
-    return this.c_proj.call(this.act.call(this.c_fc.call(x)), { residual }); // (B, T, 4C) → (B, T, C)
+    const { c_fc, act, c_proj } = this;
+    const isWatchedInside = [c_fc, act].some((part) => part.isHooked);
+    if (!isWatchedInside && !c_proj.isHooked) return feedForward(x, [c_fc, c_proj], { residual });
+    const hidden = isWatchedInside ? act.call(c_fc.call(x)) : linear(x, c_fc.weight, c_fc.bias, { activation: "gelu" }); // (B, T, 4C)
+    return c_proj.call(hidden, { residual }); // (B, T, C)
   }
 }
