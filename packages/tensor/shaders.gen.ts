@@ -4699,7 +4699,7 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 //   xc = x − center (b_dec or 0), f = max(xc·We + be, 0), y = f·Wd + b_dec (a product like any other), e = y − x; x and y [B, D], D ≤ KD.
 //   encode:   f; and partials [stretches, 2, F]: sums of f's columns, and how many in them are above 0, of each stretch of rows.
 //   measure:  e; and partials [stretches, 2, D]: sums of e's columns, and of their squares.
-//   add_up:   scale·Σ e² and totalScale·Σ f, of those sums.
+//   add_up:   scale·Σ e² and totalScale·Σ f, of the partials of measure and of encode; the latter's stretches are \`splits\`.
 //   backward: g, the gradient before the ReLU, = f ≤ 0 ? 0 : s·(e·Wdᵀ) + sumsScale·dsums (+ df), where y's gradient is s·e; it is used at once for
 //             partials [splits, D·F + F·D + F] of each stretch of rows: xcᵀ·g, s·fᵀ·e and the sums of g's columns.
 //   finish:   adds the splits up to dWe [D, F], dWd [F, D] and dbe [F]; and db_dec = s·Σ e − We·dbe, the latter if x is centered.
@@ -4958,7 +4958,9 @@ fn add_up(@builtin(subgroup_invocation_id) lane: u32) {
     squares += errorParts[(2u * (i / params.width) + 1u) * params.width + i % params.width];
   }
   var sum = 0.0;
-  for (var feature = lane; feature < params.features; feature += SG) { sum += sums[feature]; }
+  for (var i = lane; i < params.splits * params.features; i += SG) {
+    sum += sums[2u * (i / params.features) * params.features + i % params.features];
+  }
   let ofSquares = params.scale * subgroupAdd(squares);
   let ofFeatures = params.totalScale * subgroupAdd(sum);
   if (lane < 2u) { losses[lane] = select(ofSquares, ofFeatures, lane == 1u); }

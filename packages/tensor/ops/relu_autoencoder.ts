@@ -131,8 +131,8 @@ const autoencoderOp: Op<Attributes> = {
     });
     const losses = empty([2], { device });
     device.run(kernel("relu_autoencoder", "add_up", { SG: device.subgroupSize }), {
-      bindings: { errorParts: errorSums, sums: totals.select(0, 0), losses },
-      params: { width, features, stretches: measured, scale: errorScale, totalScale },
+      bindings: { errorParts: errorSums, sums: partials, losses },
+      params: { width, features, stretches: measured, splits: stretches, scale: errorScale, totalScale },
       workgroups: 1,
     });
     return [f, totals.select(0, 0), totals.select(0, 1), y, losses.select(0, 0), losses.select(0, 1), e, errorSums];

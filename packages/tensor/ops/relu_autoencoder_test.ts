@@ -308,7 +308,7 @@ describe("reluAutoencoder", () => {
     ["a row that is counted twice", /, isRow_(\d)\)/g, ", true)", { rows: 69, uses: ["sums"] }],
     ["a gradient of the total without its factor", /params\.sumsScale \* /g, "", { uses: ["total"] }],
     ["squares that are left out", /i < params\.stretches \* params\.width/, "i < params.stretches * params.width / 2u"],
-    ["features that the total leaves out", /feature < params\.features; feature \+= SG/, "feature + 1u < params.features; feature += SG"],
+    ["features that the total leaves out", /i < params\.splits \* params\.features/, "i < params.splits * params.features / 2u"],
     ["a center that gets no gradient", /ofCenter = fma\(encoder.*\);/, ""],
     ["a lost stretch of rows", /split < params\.splits; split/, "split + 1u < params.splits; split"],
     ["a slope that is forgotten", /return params\.scale \* slope\[0\]/, "return params.scale"],
