@@ -59,6 +59,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read> saved: array<vec4f>;
 
 //#include logarithm
+//#include hyperbolic_tangent
+//#include gelu
 
 fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
@@ -153,9 +155,9 @@ fn value(in: vec4u) -> vec4u {
   //#if GELU
   out = v * normal_cdf(v);
   //#end
-  // v/2 (1 + tanh u) = v · sigmoid(2u). Below -10, where the power stops growing, so does v.
+  // As inside of products, to the same bits.
   //#if GELU_TANH
-  out = select(v, vec4f(-10.0), v < vec4f(-10.0)) / (1.0 + gelu_power(v));
+  out = vec4f(gelu(v.x), gelu(v.y), gelu(v.z), gelu(v.w));
   //#end
   //#if FLOOR
   out = floor(v);
@@ -268,14 +270,9 @@ fn slope(g: vec4f, s: vec4f) -> vec4f {
   // s = x
   out = g * (normal_cdf(s) + s * (0.3989422804014327 * exp(-0.5 * s * s)));
   //#end
-  // With p = e^(-2u) and σ = 1 / (1 + p): σ + x σ (1 - σ) 2u'. Beyond ±10, where x² could overflow, the second term is 0 in f32.
   //#if GELU_TANH
   // s = x
-  let p = gelu_power(s);
-  let sigma = 1.0 / (1.0 + p);
-  let c = clamp(s, vec4f(-10.0), vec4f(10.0));
-  let change = c * sigma * (p * sigma) * (1.5957691216057308 + 0.21406859453372914 * (c * c));
-  out = g * (sigma + change);
+  out = g * vec4f(gelu_slope(s.x), gelu_slope(s.y), gelu_slope(s.z), gelu_slope(s.w));
   //#end
   // Drivers' exp may turn NaN into a number.
   //#if SILU || SOFTPLUS || ERF || GELU || GELU_TANH
@@ -322,20 +319,6 @@ fn sine(v: vec4f, quarter: u32) -> vec4f {
   return bitcast<vec4f>(select(bitcast<vec4u>(out), vec4u(NAN), endless));
 }
 
-// After Cephes: x + x³ P(x²) near 0, else 1 - 2 / (e^2|x| + 1). Arguments beyond ±15 would overflow e^2|x| and are 1 anyway.
-fn hyperbolic_tangent(v: vec4f) -> vec4f {
-  let a = min(abs(v), vec4f(15.0));
-  let z = v * v;
-  var near = -5.70498872745e-3 * z + 2.06390887954e-2;
-  near = near * z - 5.37397155531e-2;
-  near = near * z + 1.33314422036e-1;
-  near = near * z - 3.33332819422e-1;
-  near = near * z * v + v;
-  let far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
-  let out = select(select(far, -far, v < vec4f(0.0)), near, a < vec4f(0.625));
-  return select(out, v, is_nan(v));
-}
-
 // erf to about one unit in the last place, after N. Juffa's minimax polynomials: x + x P(x²) near 0, else 1 - e^Q(|x|). From 4 on it is 1.
 fn error_function(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(4.0));
@@ -359,11 +342,4 @@ fn error_function(v: vec4f) -> vec4f {
 // Φ, the distribution function of a standard normal.
 fn normal_cdf(v: vec4f) -> vec4f {
   return 0.5 + 0.5 * error_function(v * 0.7071067811865476);
-}
-
-// e^(-2u) with the u of the tanh form of GELU (Hendrycks and Gimpel, arXiv 1606.08415): u = √(2/π) (x + 0.044715 x³). At ±10 it nears the
-// ends of f32, and the results no longer change.
-fn gelu_power(v: vec4f) -> vec4f {
-  let c = clamp(v, vec4f(-10.0), vec4f(10.0));
-  return exp(-c * (1.5957691216057308 + 0.07135481282553224 * (c * c)));
 }

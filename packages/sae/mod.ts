@@ -40,7 +40,7 @@ export { type FactorTuning, type LatentTuning, type RowFirings, type TunedBin, T
 export type { AuxConfig } from "./architectures/auxiliary.ts";
 export { type BatchTopKConfig, BatchTopKSae } from "./architectures/batchtopk.ts";
 export { type GatedConfig, GatedSae } from "./architectures/gated.ts";
-export { type JumpReluConfig, JumpReluSae, jumpRelu, stepAbove } from "./architectures/jumprelu.ts";
+export { type JumpReluConfig, JumpReluSae } from "./architectures/jumprelu.ts";
 export { type MatryoshkaConfig, MatryoshkaSae } from "./architectures/matryoshka.ts";
 export { type StandardConfig, StandardSae } from "./architectures/standard.ts";
 export { type TopKConfig, TopKSae } from "./architectures/topk.ts";

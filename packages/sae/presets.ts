@@ -39,7 +39,7 @@ const presets: { readonly [P in PresetName]: (size: PresetSize) => SaePreset } =
   /**
    * What we recommend for this model: TopK with AuxK on ink alone, well mixed, at one scale. On a small trained model's first MLP (D 32, F 256,
    * 1,000 steps of 1,024 rows) it explained 97% of held-out variance with 8 features a row, where L1 explained 93% with 15 and JumpReLU
-   * lost two thirds of its latents; BatchTopK did as well and takes twice as long on software adapters.
+   * lost two thirds of its latents; BatchTopK did as well and takes a third longer on software adapters.
    */
   default: ({ dIn, totalSteps = 4000 }) => {
     const rows = 2048;

@@ -2299,21 +2299,21 @@ const h = 0u; //#loop
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 var<private> panel: array<f32, KC * NC>;
@@ -2578,21 +2578,21 @@ const c = 0u; //#loop
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 // Where a batch's operands begin.
@@ -2718,21 +2718,21 @@ const GELU_SLOPE = false; //#param
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 @compute @workgroup_size(64)
@@ -2836,21 +2836,21 @@ const PADDED = 5u;
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 var<workgroup> tileA: array<vec4f, ROWS * PADDED>;
@@ -3063,6 +3063,162 @@ fn main(
     //#end
     out[out0 + params.rowSumsOffset + batch * params.m + row0 + lane] = total;
   }
+  //#end
+}
+`,
+  jump_relu: `// jump_relu — y = z > θ ? z : 0 with a threshold for each column, its straight-through gradient (Rajamanoharan et al., arXiv 2407.14435), and
+// the columns' sums that sparse autoencoders are trained on, in one pass each way. z, y [rows, width], all else [width]; everything dense.
+//   forward:  y; SUMS: partials [stretches, 3, width] of every stretch of rows: Σ p, Σ max(θ − z, 0), and how many z > θ,
+//             where p is tanh(s·y) with TANH, and else 1 where z > θ.
+//   gradient: dz; PARAMETERS: partials [stretches, 2, width]: those of θ, and of s. With K = 1 where |z − θ| < ε/2, and G = dy, with TANH
+//             dy + dsums·s·(1 − p²):
+//               dz = (z > θ ? G : 0) − (z < θ ? dmissing : 0)
+//               dθ = (z < θ ? dmissing : 0) − K/ε·(θ·G + (TANH ? 0 : dsums))
+//               ds = dsums·y·(1 − p²)
+// A NaN is not above θ. VEC: a column here is four neighbours; needs widths that are multiples of 4. Counts are f32: exact up to 2^24 rows a stretch.
+// Dispatch: ceil(width / WIDE · stretches / 64) workgroups.
+
+const VEC = true; //#param
+const SUMS = true; //#param
+const TANH = true; //#param
+const PARAMETERS = true; //#param
+
+struct Params {
+  rows: u32,
+  columns: u32, // width / WIDE
+  stretches: u32,
+  epsilon: f32,
+  hasDy: u32,
+  hasSums: u32,
+  hasMissing: u32,
+}
+
+//#if VEC
+alias Element = vec4f;
+alias Truth = vec4<bool>;
+//#else
+//| alias Element = f32;
+//| alias Truth = bool;
+//#end
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> z: array<Element>;
+@group(0) @binding(2) var<storage, read> theta: array<Element>;
+@group(0) @binding(3) var<storage, read> scale: array<Element>;
+@group(0) @binding(4) var<storage, read_write> y: array<Element>;
+@group(0) @binding(4) var<storage, read_write> dz: array<Element>;
+@group(0) @binding(5) var<storage, read_write> partials: array<Element>;
+@group(0) @binding(6) var<storage, read> dy: array<Element>;
+@group(0) @binding(7) var<storage, read> dsums: array<Element>;
+@group(0) @binding(8) var<storage, read> dmissing: array<Element>;
+
+// After Cephes: x + x³ P(x²) near 0, else 1 - 2 / (e^2|x| + 1). Arguments beyond ±15 would overflow e^2|x| and are 1 anyway.
+fn hyperbolic_tangent(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(15.0));
+  let z = v * v;
+  var near = -5.70498872745e-3 * z + 2.06390887954e-2;
+  near = near * z - 5.37397155531e-2;
+  near = near * z + 1.33314422036e-1;
+  near = near * z - 3.33332819422e-1;
+  near = near * z * v + v;
+  let far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
+  let out = select(select(far, -far, v < vec4f(0.0)), near, a < vec4f(0.625));
+  return select(out, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+fn tanh_of(v: Element) -> Element {
+  //#if VEC
+  return hyperbolic_tangent(v);
+  //#else
+  //| return hyperbolic_tangent(vec4f(v)).x;
+  //#end
+}
+
+fn if_true(is: Truth, value: Element) -> Element { return select(Element(), value, is); }
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let at = id.x + id.y * groups.x * 64u;
+  if (at >= params.columns * params.stretches) { return; }
+  let column = at % params.columns;
+  let stretch = at / params.columns;
+  let threshold = theta[column];
+  //#if SUMS
+  //#if TANH
+  let s = scale[column];
+  //#end
+  var penalties = Element();
+  var missing = Element();
+  var counts = Element();
+  //#end
+  for (var row = stretch; row < params.rows; row += params.stretches) {
+    let i = row * params.columns + column;
+    let value = z[i];
+    let isOn = value > threshold;
+    let kept = if_true(isOn, value);
+    y[i] = kept;
+    //#if SUMS
+    let one = if_true(isOn, Element(1.0));
+    counts += one;
+    missing += select(threshold - value, Element(), value >= threshold);
+    //#if TANH
+    penalties += tanh_of(s * kept);
+    //#else
+    //| penalties += one;
+    //#end
+    //#end
+  }
+  //#if SUMS
+  let first = 3u * stretch * params.columns + column;
+  partials[first] = penalties;
+  partials[first + params.columns] = missing;
+  partials[first + 2u * params.columns] = counts;
+  //#end
+}
+
+@compute @workgroup_size(64)
+fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let at = id.x + id.y * groups.x * 64u;
+  if (at >= params.columns * params.stretches) { return; }
+  let column = at % params.columns;
+  let stretch = at / params.columns;
+  let threshold = theta[column];
+  let ofSums = if_true(Truth(params.hasSums == 1u), dsums[column]);
+  let ofMissing = if_true(Truth(params.hasMissing == 1u), dmissing[column]);
+  //#if TANH
+  let s = scale[column];
+  //#end
+  //#if PARAMETERS
+  var ofThreshold = Element();
+  var ofScale = Element();
+  //#end
+  for (var row = stretch; row < params.rows; row += params.stretches) {
+    let i = row * params.columns + column;
+    let value = z[i];
+    let isOn = value > threshold;
+    let missed = if_true(value < threshold, ofMissing);
+    var g = Element();
+    if (params.hasDy == 1u) { g = dy[i]; }
+    //#if TANH
+    let kept = if_true(isOn, value);
+    let p = tanh_of(s * kept);
+    let slope = ofSums * (Element(1.0) - p * p);
+    g += s * slope;
+    //#end
+    dz[i] = if_true(isOn, g) - missed;
+    //#if PARAMETERS
+    let isNear = abs(value - threshold) < Element(0.5 * params.epsilon);
+    //#if TANH
+    ofThreshold += missed - if_true(isNear, threshold * g / params.epsilon);
+    ofScale += kept * slope;
+    //#else
+    //| ofThreshold += missed - if_true(isNear, (threshold * g + ofSums) / params.epsilon);
+    //#end
+    //#end
+  }
+  //#if PARAMETERS
+  partials[2u * stretch * params.columns + column] = ofThreshold;
+  partials[(2u * stretch + 1u) * params.columns + column] = ofScale;
   //#end
 }
 `,
@@ -3738,21 +3894,21 @@ struct Params {
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 @compute @workgroup_size(64)
@@ -3832,21 +3988,21 @@ const u = 0u; //#loop
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 var<private> panel: array<f32, KC * 4>;
@@ -5275,21 +5431,21 @@ fn weight_of(score: f32, top: f32) -> f32 {
 }
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 var<workgroup> vectors: array<f32, FLOATS>;
@@ -5515,21 +5671,21 @@ fn weight_of(score: f32, top: f32) -> f32 {
 }
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(x: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (x + 0.044715 * x * x * x), -60.0, 60.0));
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
 }
 
 // Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(x: f32) -> f32 {
-  return select(x / gelu_divisor(x), 0.0, x < -10.0);
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
 }
 
 // With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
 // branch.
-fn gelu_slope(x: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(x);
-  let slope = s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x);
-  return select(select(slope, 1.0, x > 10.0), 0.0, x < -10.0);
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
 
 /// Element i of all vectors is number i / SG of lane i % SG.
@@ -6492,6 +6648,37 @@ fn logarithm(v: vec4f) -> vec4f {
   bits = select(bits, vec4u(INFINITY | 0x80000000u), v == vec4f(0.0));
   return bitcast<vec4f>(bits);
 }
+// After Cephes: x + x³ P(x²) near 0, else 1 - 2 / (e^2|x| + 1). Arguments beyond ±15 would overflow e^2|x| and are 1 anyway.
+fn hyperbolic_tangent(v: vec4f) -> vec4f {
+  let a = min(abs(v), vec4f(15.0));
+  let z = v * v;
+  var near = -5.70498872745e-3 * z + 2.06390887954e-2;
+  near = near * z - 5.37397155531e-2;
+  near = near * z + 1.33314422036e-1;
+  near = near * z - 3.33332819422e-1;
+  near = near * z * v + v;
+  let far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
+  let out = select(select(far, -far, v < vec4f(0.0)), near, a < vec4f(0.625));
+  return select(out, v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
+// x / (1 + exp(−2u)). The clamp keeps exp finite.
+fn gelu_divisor(v: f32) -> f32 {
+  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
+}
+
+// Below −10 that is less than 1e-36, and a NaN takes no branch.
+fn gelu(v: f32) -> f32 {
+  return select(v / gelu_divisor(v), 0.0, v < -10.0);
+}
+
+// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
+// branch.
+fn gelu_slope(v: f32) -> f32 {
+  let s = 1.0 / gelu_divisor(v);
+  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
+  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
+}
 
 fn linear_index(id: vec3u, groups: vec3u) -> u32 {
   return id.x + id.y * groups.x * 64u;
@@ -6586,9 +6773,9 @@ fn value(in: vec4u) -> vec4u {
   //#if GELU
   out = v * normal_cdf(v);
   //#end
-  // v/2 (1 + tanh u) = v · sigmoid(2u). Below -10, where the power stops growing, so does v.
+  // As inside of products, to the same bits.
   //#if GELU_TANH
-  out = select(v, vec4f(-10.0), v < vec4f(-10.0)) / (1.0 + gelu_power(v));
+  out = vec4f(gelu(v.x), gelu(v.y), gelu(v.z), gelu(v.w));
   //#end
   //#if FLOOR
   out = floor(v);
@@ -6701,14 +6888,9 @@ fn slope(g: vec4f, s: vec4f) -> vec4f {
   // s = x
   out = g * (normal_cdf(s) + s * (0.3989422804014327 * exp(-0.5 * s * s)));
   //#end
-  // With p = e^(-2u) and σ = 1 / (1 + p): σ + x σ (1 - σ) 2u'. Beyond ±10, where x² could overflow, the second term is 0 in f32.
   //#if GELU_TANH
   // s = x
-  let p = gelu_power(s);
-  let sigma = 1.0 / (1.0 + p);
-  let c = clamp(s, vec4f(-10.0), vec4f(10.0));
-  let change = c * sigma * (p * sigma) * (1.5957691216057308 + 0.21406859453372914 * (c * c));
-  out = g * (sigma + change);
+  out = g * vec4f(gelu_slope(s.x), gelu_slope(s.y), gelu_slope(s.z), gelu_slope(s.w));
   //#end
   // Drivers' exp may turn NaN into a number.
   //#if SILU || SOFTPLUS || ERF || GELU || GELU_TANH
@@ -6755,20 +6937,6 @@ fn sine(v: vec4f, quarter: u32) -> vec4f {
   return bitcast<vec4f>(select(bitcast<vec4u>(out), vec4u(NAN), endless));
 }
 
-// After Cephes: x + x³ P(x²) near 0, else 1 - 2 / (e^2|x| + 1). Arguments beyond ±15 would overflow e^2|x| and are 1 anyway.
-fn hyperbolic_tangent(v: vec4f) -> vec4f {
-  let a = min(abs(v), vec4f(15.0));
-  let z = v * v;
-  var near = -5.70498872745e-3 * z + 2.06390887954e-2;
-  near = near * z - 5.37397155531e-2;
-  near = near * z + 1.33314422036e-1;
-  near = near * z - 3.33332819422e-1;
-  near = near * z * v + v;
-  let far = 1.0 - 2.0 / (exp(2.0 * a) + 1.0);
-  let out = select(select(far, -far, v < vec4f(0.0)), near, a < vec4f(0.625));
-  return select(out, v, is_nan(v));
-}
-
 // erf to about one unit in the last place, after N. Juffa's minimax polynomials: x + x P(x²) near 0, else 1 - e^Q(|x|). From 4 on it is 1.
 fn error_function(v: vec4f) -> vec4f {
   let a = min(abs(v), vec4f(4.0));
@@ -6792,13 +6960,6 @@ fn error_function(v: vec4f) -> vec4f {
 // Φ, the distribution function of a standard normal.
 fn normal_cdf(v: vec4f) -> vec4f {
   return 0.5 + 0.5 * error_function(v * 0.7071067811865476);
-}
-
-// e^(-2u) with the u of the tanh form of GELU (Hendrycks and Gimpel, arXiv 1606.08415): u = √(2/π) (x + 0.044715 x³). At ±10 it nears the
-// ends of f32, and the results no longer change.
-fn gelu_power(v: vec4f) -> vec4f {
-  let c = clamp(v, vec4f(-10.0), vec4f(10.0));
-  return exp(-c * (1.5957691216057308 + 0.07135481282553224 * (c * c)));
 }
 `,
   unit_rows: `// unit_rows — rows of unit norm under an optimizer: what the decoders of sparse autoencoders are held to. One row an invocation.

@@ -1,4 +1,4 @@
-import { apply, noGrad, type Op, type Parameter, type Tensor, where } from "@cursive/tensor";
+import { jumpRelu, jumpReluSums, noGrad, type Parameter, type Tensor, where } from "@cursive/tensor";
 import type { Coefficient } from "../coefficient.ts";
 import { constantParameter, zeroParameter } from "../init.ts";
 import { type EncodeOptions, type SaeCommonConfig, type SaeTerms, SparseAutoencoder, type TermsInput } from "../sae.ts";
@@ -21,58 +21,6 @@ export interface JumpReluConfig extends SaeCommonConfig {
   readonly tanhScale?: number;
   /** λ_P of Σ ReLU(θ − z)·‖W_dec‖ over dead latents, which brings them back. Default 3e-6 for tanh, 0 for step. */
   readonly preActCoefficient?: number;
-}
-
-interface Window {
-  readonly bandwidth: number;
-}
-
-/** Σ_B of `g` where z is within ε/2 of θ: the rectangle kernel K((z − θ)/ε) of the straight-through estimators. `[F]` */
-function nearThreshold(g: Tensor, { z, theta, bandwidth }: { z: Tensor; theta: Tensor; bandwidth: number }): Tensor {
-  return where(
-    z
-      .sub(theta)
-      .abs()
-      .lt(bandwidth / 2),
-    g,
-    0,
-  ).sum({ axis: 0 });
-}
-
-/** z·H(z − θ); ∂/∂z = H(z − θ), ∂/∂θ = −(θ/ε) K((z − θ)/ε) (Rajamanoharan et al., arXiv 2407.14435, eq. 11). */
-const jumpReluOp: Op<Window> = {
-  name: "jumpRelu",
-  forward: ([z, theta]) => [where(z!.gt(theta!), z!, 0)],
-  gradient({ inputs, gradients: [g], needs, attributes: { bandwidth } }) {
-    const [z, theta] = inputs as [Tensor, Tensor];
-    const dz = needs[0] ? where(z.gt(theta), g!, 0) : null;
-    const dTheta = needs[1]
-      ? nearThreshold(g!, { z, theta, bandwidth })
-          .mul(theta)
-          .mul(-1 / bandwidth)
-      : null;
-    return [dz, dTheta];
-  },
-};
-
-/** H(z − θ); ∂/∂z = 0, ∂/∂θ = −(1/ε) K((z − θ)/ε) (eq. 12). */
-const stepOp: Op<Window> = {
-  name: "step",
-  forward: ([z, theta]) => [z!.gt(theta!).to("f32")],
-  gradient({ inputs, gradients: [g], needs, attributes: { bandwidth } }) {
-    const [z, theta] = inputs as [Tensor, Tensor];
-    return [null, needs[1] ? nearThreshold(g!, { z, theta, bandwidth }).mul(-1 / bandwidth) : null];
-  },
-};
-
-/** JumpReLU of pre-activations `[B, F]` with thresholds `[F]`, and its straight-through gradient. */
-export function jumpRelu(z: Tensor, theta: Tensor, window: Window): Tensor {
-  return apply(jumpReluOp, [z, theta], window);
-}
-
-/** The Heaviside step with a gradient to the threshold only. */
-export function stepAbove(z: Tensor, theta: Tensor, window: Window): Tensor {
-  return apply(stepOp, [z, theta], window);
 }
 
 /**
@@ -125,21 +73,21 @@ export class JumpReluSae extends SparseAutoencoder<Required<JumpReluConfig>> {
   }
 
   protected override terms(x: Tensor, step: TermsInput): SaeTerms {
-    const { sparsity, l0Coefficient, tanhScale, preActCoefficient } = this.config;
+    const { sparsity, l0Coefficient, bandwidth, tanhScale, preActCoefficient } = this.config;
     const z = this.preActivations(x, this.b_enc); // (B, F)
-    const features = jumpRelu(z, this.threshold, this.config);
+    const norms = this.W_dec.norm({ axis: 1 }); // (F)
+    const penalty = sparsity === "tanh" ? { tanhScale: norms.mul(tanhScale) } : {};
+    const { y: features, sums, missing, counts } = jumpReluSums(z, this.threshold, { bandwidth, ...penalty }); // (B, F), (F), (F), (F)
     const reconstruction = this.decode(features);
     const l2 = this.squaredError(reconstruction, x, step);
-    const norms = this.W_dec.norm({ axis: 1 }); // (F)
-    const active = sparsity === "tanh" ? features.mul(norms.mul(tanhScale)).tanh().sum() : stepAbove(z, this.threshold, this.config).sum();
-    const l0 = this.weighted(active, l0Coefficient / step.rows, step);
-    if (!step.dead || !this.looksAfterDead) return { losses: { l2, l0 }, reconstruction, features };
-    const missing = this.threshold.sub(z).relu().sum({ axis: 0 }); // (F)
+    const l0 = this.weighted(sums.sum(), l0Coefficient / step.rows, step);
+    const outputs = { reconstruction, features, firings: counts }; // θ ≥ 0: what is above it is above 0
+    if (!step.dead || !this.looksAfterDead) return { losses: { l2, l0 }, ...outputs };
     const preAct = missing
       .mul(where(step.dead, norms, 0))
       .sum()
       .mul(preActCoefficient / step.rows);
-    return { losses: { l2, l0, preAct }, reconstruction, features };
+    return { losses: { l2, l0, preAct }, ...outputs };
   }
 
   /** Holds the thresholds at 0 or above. */

@@ -141,6 +141,7 @@ const shaderCosts: Readonly<Partial<Record<ShaderName, Rule>>> = {
   counting_sort: everything,
   cross_entropy: rowsOf,
   gather: size,
+  jump_relu: everything,
   keep_topk: everything,
   layer_norm: rowsOf,
   layer_norm_panel: rowsOf,

@@ -194,6 +194,6 @@ describe("feedForward", () => {
     const shader = family === "portable" ? "gemm_portable" : family === "panel" ? "gemm_panel" : "gemm_tile";
     const c = { ...example, family };
     await isAdjoint(c);
-    await withMutation(shader, ["let slope = s + x", "let slope = s - x"], () => expect(isAdjoint(c)).rejects.toThrow("Expected <Jv, u>"));
+    await withMutation(shader, ["let slope = s + v", "let slope = s - v"], () => expect(isAdjoint(c)).rejects.toThrow("Expected <Jv, u>"));
   });
 });

@@ -202,7 +202,7 @@ describe("functions of single elements", () => {
     await withMutation("unary", ["g * sine(s, 1u)", "g * sine(s, 0u)"], () =>
       expect(gradientsAgree({ sin: sin! }, example)).rejects.toThrow("sin: Expected"),
     );
-    await withMutation("unary", ["0.21406859453372914", "0.21506859453372914"], () =>
+    await withMutation("unary", ["0.134145", "0.134775"], () =>
       expect(gradientsAgree({ geluTanh: cases.geluTanh! }, example)).rejects.toThrow("geluTanh: Expected"),
     );
   });
