@@ -207,6 +207,7 @@ struct Params {
   keys: u32,
   causal: u32,
   scale: f32,
+  headSize: u32, // 4 D4; loops that end there are not spelled out
   queryLayout: array<vec4u, 1>,
   keyLayout: array<vec4u, 1>,
   valueLayout: array<vec4u, 1>,
@@ -258,11 +259,17 @@ fn forward(
   //#for r in 0..R
   let i__r = first + r * SG + lane;
   let end__r = select(params.keys, i__r + 1u, params.causal != 0u);
-  let query__r = row_start(params.queryLayout[0], head, min(i__r, params.queries - 1u));
   var top__r = MASKED;
   var total__r = 0.0;
+  //#end
+  var held: array<vec4f, R * D4>;
+  for (var n = 0u; n < R * params.headSize / 4u; n++) {
+    let row = min(first + n / D4 * SG + lane, params.queries - 1u);
+    held[n] = query[row_start(params.queryLayout[0], head, row) + n % D4] * (params.scale * LOG2_E);
+  }
+  //#for r in 0..R
   //#for c in 0..D4
-  let q__r__c = query[query__r + c] * (params.scale * LOG2_E);
+  let q__r__c = held[r * D4 + c];
   var sum__r__c = vec4f();
   //#end
   //#end
@@ -315,17 +322,22 @@ fn forward(
     //#end
     //#end
   }
+  var logs: array<f32, R>;
   //#for r in 0..R
-  if (i__r < params.queries) {
-    // Without keys there is nothing to weigh: 0, as the empty sum is.
-    let weight = select(1.0 / total__r, 0.0, end == 0u);
-    let start = row_start(params.outputLayout[0], head, i__r);
-    //#for c in 0..D4
-    result[start + c] = sum__r__c * weight;
-    //#end
-    rowResult[head * params.queries + i__r] = top__r + log2(total__r);
-  }
+  // Without keys there is nothing to weigh: 0, as the empty sum is.
+  let weight__r = select(1.0 / total__r, 0.0, end == 0u);
+  logs[r] = top__r + log2(total__r);
+  //#for c in 0..D4
+  held[r * D4 + c] = sum__r__c * weight__r;
   //#end
+  //#end
+  for (var n = 0u; n < R * params.headSize / 4u; n++) {
+    let row = first + n / D4 * SG + lane;
+    if (row < params.queries) {
+      result[row_start(params.outputLayout[0], head, row) + n % D4] = held[n];
+      rowResult[head * params.queries + row] = logs[n / D4];
+    }
+  }
 }
 
 @compute @workgroup_size(SG)
@@ -342,16 +354,25 @@ fn backward_query(
   //#for r in 0..R
   let i__r = first + r * SG + lane;
   let end__r = select(params.keys, i__r + 1u, params.causal != 0u);
-  let row__r = min(i__r, params.queries - 1u);
-  let query__r = row_start(params.queryLayout[0], head, row__r);
-  let gradient__r = row_start(params.gradientLayout[0], head, row__r);
-  let logsumexp__r = logsumexp[head * params.queries + row__r];
-  let output__r = row_start(params.outputLayout[0], head, row__r);
-  var delta__r = 0.0;
+  //#end
+  var held: array<vec4f, R * D4>;
+  var heldToo: array<vec4f, R * D4>;
+  var deltas: array<f32, R>;
+  var logs: array<f32, R>;
+  for (var n = 0u; n < R * params.headSize / 4u; n++) {
+    let row = min(first + n / D4 * SG + lane, params.queries - 1u);
+    let g = gradient[row_start(params.gradientLayout[0], head, row) + n % D4];
+    held[n] = query[row_start(params.queryLayout[0], head, row) + n % D4] * (params.scale * LOG2_E);
+    heldToo[n] = g;
+    deltas[n / D4] += dot(output[row_start(params.outputLayout[0], head, row) + n % D4], g);
+    logs[n / D4] = logsumexp[head * params.queries + row];
+  }
+  //#for r in 0..R
+  let delta__r = deltas[r];
+  let logsumexp__r = logs[r];
   //#for c in 0..D4
-  let q__r__c = query[query__r + c] * (params.scale * LOG2_E);
-  let g__r__c = gradient[gradient__r + c];
-  delta__r += dot(output[output__r + c], g__r__c);
+  let q__r__c = held[r * D4 + c];
+  let g__r__c = heldToo[r * D4 + c];
   var sum__r__c = vec4f();
   //#end
   //#end
@@ -390,14 +411,17 @@ fn backward_query(
     //#end
   }
   //#for r in 0..R
-  if (i__r < params.queries) {
-    rowResult[head * params.queries + i__r] = delta__r;
-    let start = row_start(params.queryGradientLayout[0], head, i__r);
-    //#for c in 0..D4
-    result[start + c] = sum__r__c * params.scale;
-    //#end
-  }
+  //#for c in 0..D4
+  held[r * D4 + c] = sum__r__c * params.scale;
   //#end
+  //#end
+  for (var n = 0u; n < R * params.headSize / 4u; n++) {
+    let row = first + n / D4 * SG + lane;
+    if (row < params.queries) {
+      rowResult[head * params.queries + row] = deltas[n / D4];
+      result[row_start(params.queryGradientLayout[0], head, row) + n % D4] = held[n];
+    }
+  }
 }
 
 @compute @workgroup_size(SG)
@@ -414,12 +438,18 @@ fn backward_key_value(
   //#for r in 0..R
   let j__r = first + r * SG + lane;
   let begin__r = select(0u, j__r, params.causal != 0u);
-  let row__r = min(j__r, params.keys - 1u);
-  let key__r = row_start(params.keyLayout[0], head, row__r);
-  let value__r = row_start(params.valueLayout[0], head, row__r);
+  //#end
+  var held: array<vec4f, R * D4>;
+  var heldToo: array<vec4f, R * D4>;
+  for (var n = 0u; n < R * params.headSize / 4u; n++) {
+    let row = min(first + n / D4 * SG + lane, params.keys - 1u);
+    held[n] = key[row_start(params.keyLayout[0], head, row) + n % D4];
+    heldToo[n] = value[row_start(params.valueLayout[0], head, row) + n % D4];
+  }
+  //#for r in 0..R
   //#for c in 0..D4
-  let k__r__c = key[key__r + c];
-  let v__r__c = value[value__r + c];
+  let k__r__c = held[r * D4 + c];
+  let v__r__c = heldToo[r * D4 + c];
   var keySum__r__c = vec4f();
   var valueSum__r__c = vec4f();
   //#end
@@ -464,15 +494,18 @@ fn backward_key_value(
     //#end
   }
   //#for r in 0..R
-  if (j__r < params.keys) {
-    let keyResult__r = row_start(params.keyGradientLayout[0], head, j__r);
-    let valueResult__r = row_start(params.valueGradientLayout[0], head, j__r);
-    //#for c in 0..D4
-    result[keyResult__r + c] = keySum__r__c * LN_2; // the queries carry scale · log2 e
-    result[valueResult__r + c] = valueSum__r__c;
-    //#end
-  }
+  //#for c in 0..D4
+  held[r * D4 + c] = keySum__r__c * LN_2; // the queries carry scale · log2 e
+  heldToo[r * D4 + c] = valueSum__r__c;
   //#end
+  //#end
+  for (var n = 0u; n < R * params.headSize / 4u; n++) {
+    let row = first + n / D4 * SG + lane;
+    if (row < params.keys) {
+      result[row_start(params.keyGradientLayout[0], head, row) + n % D4] = held[n];
+      result[row_start(params.valueGradientLayout[0], head, row) + n % D4] = heldToo[n];
+    }
+  }
 }
 `,
   attention_portable: `// attention_portable — softmax(scale · q kᵀ) v and its gradients; one invocation a row, no subgroups, no workgroup memory.
