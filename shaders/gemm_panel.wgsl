@@ -92,6 +92,9 @@ const h = 0u; //#loop
 
 var<private> panel: array<f32, KC * NC>;
 
+// A lane has four neighbouring columns, and more of them further on.
+fn column_of(first: u32, c: u32) -> u32 { return first + 4u * SG * (c / 4u) + c % 4u; }
+
 // Where a batch's operands begin.
 fn batch_offsets(batch: u32) -> vec2u {
   var rest = batch;
@@ -131,9 +134,8 @@ fn main(
   let residual0 = params.residualOffset + batch * params.m * params.residualRow;
   //#end
   //#for c in 0..NC
-  let column__c = firstColumn + 4u * SG * (c / 4u) + c % 4u;
+  let column__c = column_of(firstColumn, c);
   let inside__c = column__c < params.n;
-  let b__c = start.y + min(column__c, params.n - 1u) * params.bColumn;
   //#end
   //#if NORMALIZE
   //#for h in 0..NC/4
@@ -147,14 +149,18 @@ fn main(
   loop {
     let isFirst = ONE_PANEL || k0 == firstK;
     let isLast = ONE_PANEL || k0 + KC >= endK;
-    for (var k = 0u; k < KC; k++) {
-      //#for c in 0..NC
-      if (k0 + k < endK) { panel[k * NC + c] = b[b__c + (k0 + k) * params.bRow]; } else { panel[k * NC + c] = 0.0; }
-      //#end
+    for (var n = 0u; n < KC * NC; n++) {
+      let k = k0 + n / NC;
+      let column = min(column_of(firstColumn, n % NC), params.n - 1u);
+      if (k < endK) { panel[n] = b[start.y + column * params.bColumn + k * params.bRow]; } else { panel[n] = 0.0; }
+    }
+    var starts = array<f32, NC>();
+    for (var c = 0u; c < min(NC, params.n); c++) { // no constant: a loop that is spelled out takes long to compile
+      let column = column_of(firstColumn, c);
+      if (isFirst && params.hasBias != 0u && column < params.n) { starts[c] = bias[column]; }
     }
     //#for c in 0..NC
-    var start__c = 0.0;
-    if (isFirst && params.hasBias != 0u && inside__c) { start__c = bias[column__c]; }
+    let start__c = starts[c];
     var sum__c = 0.0;
     //#end
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row; from beyond the edge it takes the row's first one, and no notice of it.

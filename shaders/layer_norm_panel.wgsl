@@ -15,7 +15,6 @@ const SG = 8u; //#param
 const V = 2u; //#param
 const WEIGHT = true; //#param
 const BIAS = true; //#param
-const PENDING = false; //#param
 const n = 0u; //#loop
 
 struct Params {
@@ -28,6 +27,7 @@ struct Params {
   eps: f32,
   width: u32,
   chunk: u32,
+  hasPending: u32, // not a template parameter: a kernel less to compile
   pendingOffset: u32,
   pendingStride: u32,
 }
@@ -147,9 +147,7 @@ fn backward(
     //#for n in 0..V
     if (inside__n) {
       var dx__n = scale * (v__n - sum_mean - normalized__n * along_mean);
-      //#if PENDING
-      dx__n += pending[(params.pendingOffset + row * params.pendingStride) / 4u + at__n];
-      //#end
+      if (params.hasPending == 1u) { dx__n += pending[(params.pendingOffset + row * params.pendingStride) / 4u + at__n]; }
       dx[row * (params.length / 4u) + at__n] = dx__n;
     }
     //#end

@@ -2351,6 +2351,9 @@ fn gelu_slope(v: f32) -> f32 {
 
 var<private> panel: array<f32, KC * NC>;
 
+// A lane has four neighbouring columns, and more of them further on.
+fn column_of(first: u32, c: u32) -> u32 { return first + 4u * SG * (c / 4u) + c % 4u; }
+
 // Where a batch's operands begin.
 fn batch_offsets(batch: u32) -> vec2u {
   var rest = batch;
@@ -2390,9 +2393,8 @@ fn main(
   let residual0 = params.residualOffset + batch * params.m * params.residualRow;
   //#end
   //#for c in 0..NC
-  let column__c = firstColumn + 4u * SG * (c / 4u) + c % 4u;
+  let column__c = column_of(firstColumn, c);
   let inside__c = column__c < params.n;
-  let b__c = start.y + min(column__c, params.n - 1u) * params.bColumn;
   //#end
   //#if NORMALIZE
   //#for h in 0..NC/4
@@ -2406,14 +2408,18 @@ fn main(
   loop {
     let isFirst = ONE_PANEL || k0 == firstK;
     let isLast = ONE_PANEL || k0 + KC >= endK;
-    for (var k = 0u; k < KC; k++) {
-      //#for c in 0..NC
-      if (k0 + k < endK) { panel[k * NC + c] = b[b__c + (k0 + k) * params.bRow]; } else { panel[k * NC + c] = 0.0; }
-      //#end
+    for (var n = 0u; n < KC * NC; n++) {
+      let k = k0 + n / NC;
+      let column = min(column_of(firstColumn, n % NC), params.n - 1u);
+      if (k < endK) { panel[n] = b[start.y + column * params.bColumn + k * params.bRow]; } else { panel[n] = 0.0; }
+    }
+    var starts = array<f32, NC>();
+    for (var c = 0u; c < min(NC, params.n); c++) { // no constant: a loop that is spelled out takes long to compile
+      let column = column_of(firstColumn, c);
+      if (isFirst && params.hasBias != 0u && column < params.n) { starts[c] = bias[column]; }
     }
     //#for c in 0..NC
-    var start__c = 0.0;
-    if (isFirst && params.hasBias != 0u && inside__c) { start__c = bias[column__c]; }
+    let start__c = starts[c];
     var sum__c = 0.0;
     //#end
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row; from beyond the edge it takes the row's first one, and no notice of it.
@@ -3765,7 +3771,6 @@ const SG = 8u; //#param
 const V = 2u; //#param
 const WEIGHT = true; //#param
 const BIAS = true; //#param
-const PENDING = false; //#param
 const n = 0u; //#loop
 
 struct Params {
@@ -3778,6 +3783,7 @@ struct Params {
   eps: f32,
   width: u32,
   chunk: u32,
+  hasPending: u32, // not a template parameter: a kernel less to compile
   pendingOffset: u32,
   pendingStride: u32,
 }
@@ -3897,9 +3903,7 @@ fn backward(
     //#for n in 0..V
     if (inside__n) {
       var dx__n = scale * (v__n - sum_mean - normalized__n * along_mean);
-      //#if PENDING
-      dx__n += pending[(params.pendingOffset + row * params.pendingStride) / 4u + at__n];
-      //#end
+      if (params.hasPending == 1u) { dx__n += pending[(params.pendingOffset + row * params.pendingStride) / 4u + at__n]; }
       dx[row * (params.length / 4u) + at__n] = dx__n;
     }
     //#end
@@ -3955,12 +3959,13 @@ fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 `,
   linear_gradients_panel: `// linear_gradients_panel — every gradient of y = x·Wᵀ + b from that of y in one walk over the rows, for software adapters.
 //   g [rows, outs], weight [outs, ins], x (here \`input\`) [rows, ins]: any offsets; columns of g and x are neighbours
-//   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); RESIDUAL: plus residual
+//   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); plus residual, if there is one
 //   partials [part, slice]: sums over a stretch of rows of gᵀ·x, [outs, ins], and from biasOffset on of g, [outs]
-//   G_VEC, X_VEC: g, and all that has ins columns, as vec4: these need their number of columns, row strides and offsets to be multiples of 4
+//   G_VEC, X_VEC: g, and all that has ins columns, as vec4: row strides and offsets, and ins, are multiples of 4 then, and what lies behind a
+//   row of g up to the next multiple of 4 is loaded, but does not count
 // A workgroup is one subgroup. It keeps a block of W, KC × 4·SG with 4 neighbouring columns a lane, and the same block of dW in private memory, and
 // walks down rows, U at a time: an element of g is loaded once, and multiplied with W for dx and with x for dW. So three loads or stores do what
-// takes two products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx; ONE_PANEL promises that none needs that.
+// takes two products five. For more than KC outs the walk is repeated with the next block, on top of the sums in dx.
 // Private memory is indexed by constants, and sums of rows are stored at the top of the next turn; see gemm_panel for why. Two rows at a time:
 // a store to private memory in a loop is a blend with what was there, so that half as many of them are worth the registers; with more rows
 // the loop outgrows the processor's first instruction cache.
@@ -3980,6 +3985,7 @@ struct Params {
   weightOffset: u32,
   weightRow: u32,
   weightColumn: u32,
+  hasResidual: u32,
   residualOffset: u32,
   residualRow: u32,
   stretch: u32, // rows of a part
@@ -3993,9 +3999,7 @@ const KC = 64u; //#param
 const U = 2u; //#param
 const G_VEC = false; //#param
 const X_VEC = false; //#param
-const ONE_PANEL = false; //#param
 const GELU_SLOPE = false; //#param
-const RESIDUAL = false; //#param
 const j = 0u; //#loop
 const c = 0u; //#loop
 const k = 0u; //#loop
@@ -4014,10 +4018,8 @@ const u = 0u; //#loop
 @group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
 @group(0) @binding(6) var<storage, read> slopeAt4: array<vec4f>;
 //#end
-//#if RESIDUAL
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read> residual4: array<vec4f>;
-//#end
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
@@ -4060,14 +4062,12 @@ fn main(
 
   var first = 0u;
   loop {
-    let isFirst = ONE_PANEL || first == 0u;
-    let isLast = ONE_PANEL || first + KC >= params.outs;
+    let isFirst = first == 0u;
+    let isLast = first + KC >= params.outs;
     ofWeight = array<f32, KC * 4>();
-    for (var k = 0u; k < KC; k++) {
-      let at = params.weightOffset + min(first + k, params.outs - 1u) * params.weightRow;
-      //#for c in 0..4
-      panel[k * 4 + c] = weight[at + column4[c] * params.weightColumn];
-      //#end
+    for (var n = 0u; n < 4u * KC; n++) {
+      let at = params.weightOffset + min(first + n / 4u, params.outs - 1u) * params.weightRow;
+      panel[n] = weight[at + min(column + n % 4u, params.ins - 1u) * params.weightColumn];
     }
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row of g; beyond the last they are 0.
     //#for j in 0..KC/SG/4
@@ -4090,14 +4090,14 @@ fn main(
           //#if X_VEC
           //| if (isColumn.x) {
           //|   if (!isFirst) { value += dx4[place__u / 4u]; }
-          //|   if (isLast) {
           //#if GELU_SLOPE
+          //|   if (isLast) {
           //|     let slope = slopeAt4[place__u / 4u];
           //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
+          //|   }
           //#end
-          //#if RESIDUAL
+          //|   if (isLast && params.hasResidual != 0u) {
           //|     value += residual4[(params.residualOffset + row__u * params.residualRow + column) / 4u];
-          //#end
           //|   }
           //|   dx4[place__u / 4u] = value;
           //| }
@@ -4109,9 +4109,7 @@ fn main(
               //#if GELU_SLOPE
               value[c] *= gelu_slope(slopeAt[place__u + c]);
               //#end
-              //#if RESIDUAL
-              value[c] += residual[params.residualOffset + row__u * params.residualRow + column + c];
-              //#end
+              if (params.hasResidual != 0u) { value[c] += residual[params.residualOffset + row__u * params.residualRow + column + c]; }
             }
             dx[place__u + c] = value[c];
           }
@@ -4182,20 +4180,24 @@ fn main(
 
     // In a loop, though it makes private memory slow: spelled out, these stores would take longer to compile than all the rest.
     let sums = part * params.slice;
-    for (var k = 0u; k < min(KC, params.outs - first); k++) {
-      //#for c in 0..4
-      if (isColumn[c]) { partials[sums + (first + k) * params.ins + column + c] = ofWeight[k * 4 + c]; }
-      //#end
+    for (var n = 0u; n < 4u * min(KC, params.outs - first); n++) {
+      let at = column + n % 4u;
+      if (at < params.ins) { partials[sums + (first + n / 4u) * params.ins + at] = ofWeight[n]; }
     }
     if (block % blocks == 0u) {
+      var ofBias: array<f32, KC / SG>;
       //#for j in 0..KC/SG/4
       //#for c in 0..4
-      if (isOut__j[c]) { partials[sums + params.biasOffset + k__j[c]] = ofBias__j[c]; }
+      ofBias[4u * j + c] = ofBias__j[c];
       //#end
       //#end
+      for (var n = 0u; n < min(KC / SG, params.outs); n++) {
+        let at = first + 4u * (n / 4u * SG + lane) + n % 4u;
+        if (at < params.outs) { partials[sums + params.biasOffset + at] = ofBias[n]; }
+      }
     }
     first += KC;
-    if (ONE_PANEL || first >= params.outs) { break; }
+    if (first >= params.outs) { break; }
   }
 }
 `,

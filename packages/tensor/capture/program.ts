@@ -40,10 +40,10 @@ export class Program {
    * @param lasting Inputs and outputs: temporaries that get a buffer of their own.
    */
   static async build(device: Device, recording: Recording, options: BuildOptions): Promise<Program> {
-    await device.pipelines.compile(
-      recording.commands.map((c) => c.kernel),
-      options.onCompile,
-    );
+    const kernels = [...new Set(recording.commands.map((c) => c.kernel))];
+    const ahead = device.compileAhead?.compile(kernels, device, options.onCompile).catch(() => {}); // it only saves time
+    await device.pipelines.compile(kernels, options.onCompile);
+    await ahead;
     return new Program(device, recording, options.lasting);
   }
 

@@ -3,6 +3,7 @@ import type { StepWatch } from "../capture/step_watch.ts";
 import { CaptureError, DeviceError, DeviceLostError, OutOfMemoryError } from "../errors.ts";
 import { BufferLedger, type LedgerStats } from "./buffer_ledger.ts";
 import { type Command, type Param, packParams, type Range, writeWord } from "./command.ts";
+import type { CompileAhead } from "./compile_ahead.ts";
 import { type Kernel, PipelineCache } from "./kernel.ts";
 import { ALIGNMENT, BufferPool, type PoolStats, type Storage } from "./memory.ts";
 import { refusesReadback } from "./readback.ts";
@@ -67,6 +68,8 @@ export class Device {
   tuning: Tuning | undefined;
   readonly pool: BufferPool;
   readonly pipelines: PipelineCache;
+  /** Compiles kernels of captured steps before they are launched, where the driver would do it one after another then. */
+  compileAhead: CompileAhead | undefined;
   /** Times the runs of captured steps while it is set. */
   stepWatch: StepWatch | undefined;
   /** Settles when the device is lost. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { GpuOptions } from "./gpu_web.ts";
 
 export type { GpuOptions };
@@ -13,6 +14,11 @@ export async function openGpu(options: GpuOptions = {}): Promise<GPU> {
   const gpu = create([...(options.dawn ?? [])]);
   instances.push(gpu);
   return gpu;
+}
+
+/** Processors that this process may use. */
+export function threads(): number {
+  return availableParallelism();
 }
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));

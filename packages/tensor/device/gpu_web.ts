@@ -17,6 +17,11 @@ export function openGpu(_options: GpuOptions = {}): Promise<GPU> {
   return Promise.reject(new DeviceError(`Expected WebGPU but found none: ${why}`));
 }
 
+/** One: pages and Deno leave compiling to the browser or runtime. */
+export function threads(): number {
+  return 1;
+}
+
 /** Waits for GPU work. The event loop does that well by itself here; Node needs more care (`gpu_node.ts`). */
 export function settle<T>(work: Promise<T>): Promise<T> {
   return work;

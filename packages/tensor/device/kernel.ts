@@ -89,6 +89,7 @@ export class PipelineCache {
   readonly #layouts = new Map<string, { bindGroup: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #pipelines = new Map<Kernel, GPUComputePipeline>();
+  readonly #underWay = new Map<Kernel, Promise<GPUComputePipeline>>();
   /** Kernels that have been launched: nothing about them is left to compile. */
   readonly launched: Set<Kernel> = new Set();
 
@@ -125,7 +126,7 @@ export class PipelineCache {
     const failures: string[] = [];
     const compileOne = async (kernel: Kernel): Promise<void> => {
       try {
-        this.#pipelines.set(kernel, await this.#device.createComputePipelineAsync(this.#descriptor(kernel)));
+        await this.create(kernel);
       } catch (error) {
         failures.push(await this.#explain(kernel, error as Error));
       }
@@ -134,6 +135,21 @@ export class PipelineCache {
     await Promise.all(missing.map(compileOne));
     if (failures.length)
       throw new ShaderError(`Expected every shader to compile but ${failures.length} of ${missing.length} failed\n${failures.join("\n")}`);
+  }
+
+  /** The pipeline once it is compiled. Asked for again meanwhile, it is the same. Rejects as WebGPU does, with a GPUPipelineError. */
+  async create(kernel: Kernel): Promise<GPUComputePipeline> {
+    const found = this.#pipelines.get(kernel) ?? this.#underWay.get(kernel);
+    if (found) return found;
+    const creating = this.#device.createComputePipelineAsync(this.#descriptor(kernel));
+    this.#underWay.set(kernel, creating);
+    try {
+      const pipeline = await creating;
+      this.#pipelines.set(kernel, pipeline);
+      return pipeline;
+    } finally {
+      this.#underWay.delete(kernel);
+    }
   }
 
   #descriptor(kernel: Kernel): GPUComputePipelineDescriptor {

@@ -1,5 +1,6 @@
-import { openGpu } from "#gpu";
+import { openGpu, threads } from "#gpu";
 import { DeviceError } from "../errors.ts";
+import { CompileAhead } from "./compile_ahead.ts";
 import { Device, type KernelFamily } from "./device.ts";
 import type { Tuning } from "./tuning.ts";
 
@@ -26,6 +27,9 @@ export interface OpenDeviceOptions {
 /** Optional features that kernels or tools use where they are there. */
 const WANTED_FEATURES = ["subgroups", "shader-f16", "timestamp-query"];
 
+/** Devices that help to compile kernels: more find no kernel left, for the longest one takes as long as several others. */
+const MOST_HELPERS = 3;
+
 let defaultDevice: Device | undefined;
 
 /**
@@ -40,8 +44,8 @@ let defaultDevice: Device | undefined;
  * @throws DeviceError where no adapter is found, or only Dawn's null backend.
  */
 export async function openDevice(options: OpenDeviceOptions = {}): Promise<Device> {
-  const { gpuDevice, info } = options.gpuDevice
-    ? { gpuDevice: options.gpuDevice, info: options.gpuDevice.adapterInfo }
+  const { gpuDevice, info, another } = options.gpuDevice
+    ? { gpuDevice: options.gpuDevice, info: options.gpuDevice.adapterInfo, another: undefined }
     : await requestDevice(options);
   const subgroupSize =
     gpuDevice.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize ? (info.subgroupMinSize ?? 0) : 0;
@@ -50,6 +54,8 @@ export async function openDevice(options: OpenDeviceOptions = {}): Promise<Devic
   const family = options.family ?? (isSoftware ? (subgroupSize > 0 ? "panel" : "portable") : "tile");
   const device = new Device(gpuDevice, { name, isSoftware, subgroupSize, family });
   device.tuning = options.tuning;
+  const helpers = Math.min(MOST_HELPERS, threads() - 1);
+  if (another && helpers > 0 && compilesAtFirstLaunch(info)) device.compileAhead = new CompileAhead({ open: another, helpers });
   if (options.asDefault !== false) defaultDevice = device;
   return device;
 }
@@ -60,10 +66,18 @@ export function currentDevice(): Device {
   return defaultDevice;
 }
 
-async function requestDevice(options: OpenDeviceOptions): Promise<{ gpuDevice: GPUDevice; info: GPUAdapterInfo }> {
+/** A device, and a way to open another one on the same adapter. */
+interface Requested {
+  readonly gpuDevice: GPUDevice;
+  readonly info: GPUAdapterInfo;
+  readonly another: () => Promise<GPUDevice>;
+}
+
+async function requestDevice(options: OpenDeviceOptions): Promise<Requested> {
   const gpu = await openGpu({ dawn: options.dawn });
   const powerPreference = options.powerPreference ?? "high-performance";
-  const adapter = (await gpu.requestAdapter({ powerPreference })) ?? (await gpu.requestAdapter());
+  const request = async (): Promise<GPUAdapter | null> => (await gpu.requestAdapter({ powerPreference })) ?? (await gpu.requestAdapter());
+  const adapter = await request();
   if (!adapter) {
     throw new DeviceError(
       "Expected a GPU adapter but found none: on Linux a Vulkan driver is needed (packages mesa-vulkan-drivers and libvulkan1)",
@@ -75,11 +89,12 @@ async function requestDevice(options: OpenDeviceOptions): Promise<{ gpuDevice: G
     );
   }
   const wanted = options.limits === "default" ? [] : WANTED_FEATURES.filter((f) => adapter.features.has(f as GPUFeatureName));
-  const gpuDevice = await adapter.requestDevice({
+  const descriptor: GPUDeviceDescriptor = {
     requiredFeatures: wanted as GPUFeatureName[],
     requiredLimits: options.limits === "default" ? {} : adapterLimits(adapter),
-  });
-  return { gpuDevice, info: adapter.info };
+  };
+  const gpuDevice = await adapter.requestDevice(descriptor);
+  return { gpuDevice, info: adapter.info, another: async () => (await request())!.requestDevice(descriptor) }; // an adapter gives one device
 }
 
 /** The limits that compute work runs into, at the adapter's best. */
@@ -100,6 +115,11 @@ function adapterLimits(adapter: GPUAdapter): Record<string, number> {
 function runsOnTheCpu(info: GPUAdapterInfo): boolean {
   const text = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`.toLowerCase();
   return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|software|basic render|warp/.test(text);
+}
+
+/** Lavapipe; other drivers compile when a pipeline is made. */
+function compilesAtFirstLaunch(info: GPUAdapterInfo): boolean {
+  return /llvmpipe|lavapipe/i.test(`${info.device} ${info.description}`);
 }
 
 function isNullBackend(info: GPUAdapterInfo): boolean {

@@ -84,11 +84,9 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
     SG: lanes,
     KC: PANEL,
     U: ROWS,
-    G_VEC: inFours(outs, g.tensor.offset, g.stride),
+    G_VEC: inFours(g.tensor.offset, g.stride) && g.stride >= 4 * Math.ceil(outs / 4), // what lies behind a row is loaded, but does not count
     X_VEC: inFours(ins, x.tensor.offset, x.stride, residual?.tensor.offset ?? 0, residual?.stride ?? 0),
-    ONE_PANEL: outs <= PANEL,
     GELU_SLOPE: slopeAt !== undefined,
-    RESIDUAL: residual !== undefined,
   };
   device.run(kernel("linear_gradients_panel", "main", defines), {
     bindings: {
@@ -101,7 +99,8 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
       dx4: dx,
       partials,
       ...(slopeAt && { slopeAt, slopeAt4: slopeAt }),
-      ...(residual && { residual: residual.tensor.whole, residual4: residual.tensor.whole }),
+      residual: (residual ?? g).tensor.whole,
+      residual4: (residual ?? g).tensor.whole,
     },
     params: {
       rows,
@@ -114,6 +113,7 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
       weightOffset: weight.offset,
       weightRow: weight.strides[0]!,
       weightColumn: weight.strides[1]!,
+      hasResidual: Number(Boolean(residual)),
       residualOffset: residual?.tensor.offset ?? 0,
       residualRow: residual?.stride ?? 0,
       stretch,

@@ -197,9 +197,9 @@ function panelGradients(saved: SavedRows, about: { panel: PanelForm; pending: Ro
   const partial = empty([workgroups, 2 * width], { device });
   const { bindings, params } = shared(saved);
   const { dx, has, ...own } = toInput(saved, about.pending);
-  device.run(kernel("layer_norm_panel", "backward", { ...about.panel, ...has }), {
-    bindings: { ...bindings, ...own.bindings, partial },
-    params: { ...params, ...own.params, width, chunk },
+  device.run(kernel("layer_norm_panel", "backward", { ...about.panel, WEIGHT: has.WEIGHT }), {
+    bindings: { pending: tensor.whole, ...bindings, ...own.bindings, partial }, // WebGPU knows no empty bindings
+    params: { ...params, ...own.params, hasPending: Number(has.PENDING), width, chunk },
     workgroups,
   });
   return { dx, partial };
