@@ -1,6 +1,6 @@
 // gemm_panel — C = A·B for software adapters: one subgroup a workgroup, no workgroup memory, no barriers.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
-//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, TIMES) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 //   OUT_VEC: rows of `out`, and of what its elements are combined with, are loaded and stored as vec4, gaps behind them too; without ROW_SUMS
 //   NORMALIZE: the finished rows normalised stand behind them in `out`, as layer_norm_panel computes them, and their means and 1 / standard
@@ -54,7 +54,7 @@ const VEC = false; //#param
 const OUT_VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 const RESIDUAL = false; //#param
 const NORMALIZE = false; //#param
 const ROW_SUMS = false; //#param
@@ -74,12 +74,12 @@ const h = 0u; //#loop
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out4: array<vec4f>;
 //#if GELU
-@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
-@group(0) @binding(6) var<storage, read_write> pre4: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes4: array<vec4f>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
-@group(0) @binding(7) var<storage, read> slopeAt4: array<vec4f>;
+//#if TIMES
+@group(0) @binding(7) var<storage, read> times: array<f32>;
+@group(0) @binding(7) var<storage, read> times4: array<vec4f>;
 //#end
 
 //#if NORMALIZE
@@ -194,12 +194,11 @@ fn main(
         //|   if (!isFirst) { value += out4[place__h]; }
         //|   if (isLast) {
         //#if GELU
-        //|     pre4[place__h] = value;
+        //|     slopes4[place__h] = vec4f(gelu_slope(value[0]), gelu_slope(value[1]), gelu_slope(value[2]), gelu_slope(value[3]));
         //|     value = vec4f(gelu(value[0]), gelu(value[1]), gelu(value[2]), gelu(value[3]));
         //#end
-        //#if GELU_SLOPE
-        //|     let slope = slopeAt4[place__h];
-        //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
+        //#if TIMES
+        //|     value *= times4[place__h];
         //#end
         //#if RESIDUAL
         //|     value += residual4[added__h];
@@ -243,11 +242,11 @@ fn main(
           if (!isFirst) { value += out[place + column__c]; }
           if (isLast) {
             //#if GELU
-            pre[place + column__c] = value;
+            slopes[place + column__c] = gelu_slope(value);
             value = gelu(value);
             //#end
-            //#if GELU_SLOPE
-            value *= gelu_slope(slopeAt[place + column__c]);
+            //#if TIMES
+            value *= times[place + column__c];
             //#end
             //#if RESIDUAL
             value += residual[residual0 + (row - 1u) * params.residualRow + column__c];

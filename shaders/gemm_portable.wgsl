@@ -2,8 +2,8 @@
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets, so transposed, sliced and broadcast operands need no copy
 //   out [split, batch, M, N]: row stride `outRow`; with one split the result, else partial sums over stretches of k for gemm_reduce
 // Epilogue (one split only): out = activation(C + bias[column]) + residual[batch, row, column].
-//   GELU: the activation is GELU's tanh form, and the sum before it goes to `pre`, laid out like `out`.
-//   GELU_SLOPE: the activation is multiplication by gelu'(slopeAt), laid out like `out`: the gradient's way back through GELU.
+//   GELU: the activation is GELU's tanh form, and its slope goes to `slopes`, laid out like `out`.
+//   TIMES: the activation is multiplication by `times`, laid out like `out`: the gradient's way back through GELU.
 //   ROW_SUMS: also Σ_k A[row, k], written behind the matrix (the bias gradient, where A is the transposed gradient of an output).
 // An invocation computes 8 rows × 4 columns; k runs in order, so results do not depend on the tile or on the neighbours.
 // Rows and columns beyond the edge repeat the last one and are not stored: every load is of an element of the operand.
@@ -36,7 +36,7 @@ struct Params {
 }
 
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 const ROW_SUMS = false; //#param
 const q = 0u; //#loop
 const c = 0u; //#loop
@@ -48,10 +48,10 @@ const c = 0u; //#loop
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
-@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
+//#if TIMES
+@group(0) @binding(7) var<storage, read> times: array<f32>;
 //#end
 
 //#include gelu
@@ -74,11 +74,11 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   var value = sum;
   if (params.hasBias != 0u) { value += bias[column]; }
   //#if GELU
-  pre[place] = value;
+  slopes[place] = gelu_slope(value);
   value = gelu(value);
   //#end
-  //#if GELU_SLOPE
-  value *= gelu_slope(slopeAt[place]);
+  //#if TIMES
+  value *= times[place];
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;

@@ -1,7 +1,7 @@
 // gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
 //   partials [splits, slice] → out [slice]: rows of `n` elements, `outRow` apart, and from `rowSumsOffset` on row sums, which get no epilogue.
 //   What lies between is left alone.
-// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to `pre`. GELU_SLOPE: times gelu'(slopeAt).
+// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: its slope goes to `slopes`. TIMES: times `times`.
 // Dispatch: ceil(slice / 64) workgroups, folded into x and y.
 
 struct Params {
@@ -18,7 +18,7 @@ struct Params {
 }
 
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
@@ -26,10 +26,10 @@ const GELU_SLOPE = false; //#param
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 //#if GELU
-@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(5) var<storage, read_write> slopes: array<f32>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#if TIMES
+@group(0) @binding(6) var<storage, read> times: array<f32>;
 //#end
 
 //#include gelu
@@ -48,11 +48,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (isProduct) {
     if (params.hasBias != 0u) { value += bias[column]; }
     //#if GELU
-    pre[i] = value;
+    slopes[i] = gelu_slope(value);
     value = gelu(value);
     //#end
-    //#if GELU_SLOPE
-    value *= gelu_slope(slopeAt[i]);
+    //#if TIMES
+    value *= times[i];
     //#end
     if (params.hasResidual != 0u) { value += residual[params.residualOffset + row * params.residualRow + column]; }
   }

@@ -1,6 +1,6 @@
 // gemm_tile — C = A·B for GPUs: tiles in workgroup memory.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets; the parameters tell how to load them well
-//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, TIMES) and ROW_SUMS: as in gemm_portable
 // 16 × 16 invocations compute 16·TM rows × 64 columns, TM × 4 each, in steps of 16 along k. While a step is computed the next one's operands are
 // on their way from memory. Beyond the edges of the matrices tiles are filled with zeros.
 // Operands are loaded and kept as vec4 along the axis that neighbours in memory:
@@ -42,7 +42,7 @@ const A_ALONG_K = true; //#param
 const B_ALONG_K = true; //#param
 const VEC = false; //#param
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 const ROW_SUMS = false; //#param
 const i = 0u; //#loop
 const r = 0u; //#loop
@@ -66,10 +66,10 @@ const PADDED = 5u;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
-@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
+//#if TIMES
+@group(0) @binding(7) var<storage, read> times: array<f32>;
 //#end
 
 //#include gelu
@@ -137,11 +137,11 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   var value = sum;
   if (params.hasBias != 0u) { value += bias[column]; }
   //#if GELU
-  pre[place] = value;
+  slopes[place] = gelu_slope(value);
   value = gelu(value);
   //#end
-  //#if GELU_SLOPE
-  value *= gelu_slope(slopeAt[place]);
+  //#if TIMES
+  value *= times[place];
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;

@@ -1,6 +1,6 @@
 // linear_gradients_panel — every gradient of y = x·Wᵀ + b from that of y in one walk over the rows, for software adapters.
 //   g [rows, outs], weight [outs, ins], x (here `input`) [rows, ins]: any offsets; columns of g and x are neighbours
-//   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); plus residual, if there is one
+//   dx [rows, ins] = g·W; times `times`, dense, and plus residual, where there are such
 //   partials [part, slice]: sums over a stretch of rows of gᵀ·x, [outs, ins], and from biasOffset on of g, [outs]
 //   G_VEC, X_VEC: g, and all that has ins columns, as vec4: row strides and offsets, and ins, are multiples of 4 then, and what lies behind a
 //   row of g up to the next multiple of 4 is loaded, but does not count
@@ -26,6 +26,7 @@ struct Params {
   weightOffset: u32,
   weightRow: u32,
   weightColumn: u32,
+  hasTimes: u32,
   hasResidual: u32,
   residualOffset: u32,
   residualRow: u32,
@@ -40,7 +41,6 @@ const KC = 64u; //#param
 const U = 2u; //#param
 const G_VEC = false; //#param
 const X_VEC = false; //#param
-const GELU_SLOPE = false; //#param
 const j = 0u; //#loop
 const c = 0u; //#loop
 const k = 0u; //#loop
@@ -55,14 +55,10 @@ const u = 0u; //#loop
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dx4: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;
-//#if GELU_SLOPE
-@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
-@group(0) @binding(6) var<storage, read> slopeAt4: array<vec4f>;
-//#end
+@group(0) @binding(6) var<storage, read> times: array<f32>;
+@group(0) @binding(6) var<storage, read> times4: array<vec4f>;
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read> residual4: array<vec4f>;
-
-//#include gelu
 
 var<private> panel: array<f32, KC * 4>;
 var<private> ofWeight: array<f32, KC * 4>;
@@ -114,12 +110,7 @@ fn main(
           //#if X_VEC
           //| if (isColumn.x) {
           //|   if (!isFirst) { value += dx4[place__u / 4u]; }
-          //#if GELU_SLOPE
-          //|   if (isLast) {
-          //|     let slope = slopeAt4[place__u / 4u];
-          //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
-          //|   }
-          //#end
+          //|   if (isLast && params.hasTimes != 0u) { value *= times4[place__u / 4u]; }
           //|   if (isLast && params.hasResidual != 0u) {
           //|     value += residual4[(params.residualOffset + row__u * params.residualRow + column) / 4u];
           //|   }
@@ -130,9 +121,7 @@ fn main(
           if (isColumn[c]) {
             if (!isFirst) { value[c] += dx[place__u + c]; }
             if (isLast) {
-              //#if GELU_SLOPE
-              value[c] *= gelu_slope(slopeAt[place__u + c]);
-              //#end
+              if (params.hasTimes != 0u) { value[c] *= times[place__u + c]; }
               if (params.hasResidual != 0u) { value[c] += residual[params.residualOffset + row__u * params.residualRow + column + c]; }
             }
             dx[place__u + c] = value[c];

@@ -2242,7 +2242,7 @@ fn sum_by_scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 `,
   gemm_panel: `// gemm_panel — C = A·B for software adapters: one subgroup a workgroup, no workgroup memory, no barriers.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets
-//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, TIMES) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 //   OUT_VEC: rows of \`out\`, and of what its elements are combined with, are loaded and stored as vec4, gaps behind them too; without ROW_SUMS
 //   NORMALIZE: the finished rows normalised stand behind them in \`out\`, as layer_norm_panel computes them, and their means and 1 / standard
@@ -2296,7 +2296,7 @@ const VEC = false; //#param
 const OUT_VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 const RESIDUAL = false; //#param
 const NORMALIZE = false; //#param
 const ROW_SUMS = false; //#param
@@ -2316,12 +2316,12 @@ const h = 0u; //#loop
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out4: array<vec4f>;
 //#if GELU
-@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
-@group(0) @binding(6) var<storage, read_write> pre4: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes4: array<vec4f>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
-@group(0) @binding(7) var<storage, read> slopeAt4: array<vec4f>;
+//#if TIMES
+@group(0) @binding(7) var<storage, read> times: array<f32>;
+@group(0) @binding(7) var<storage, read> times4: array<vec4f>;
 //#end
 
 //#if NORMALIZE
@@ -2453,12 +2453,11 @@ fn main(
         //|   if (!isFirst) { value += out4[place__h]; }
         //|   if (isLast) {
         //#if GELU
-        //|     pre4[place__h] = value;
+        //|     slopes4[place__h] = vec4f(gelu_slope(value[0]), gelu_slope(value[1]), gelu_slope(value[2]), gelu_slope(value[3]));
         //|     value = vec4f(gelu(value[0]), gelu(value[1]), gelu(value[2]), gelu(value[3]));
         //#end
-        //#if GELU_SLOPE
-        //|     let slope = slopeAt4[place__h];
-        //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
+        //#if TIMES
+        //|     value *= times4[place__h];
         //#end
         //#if RESIDUAL
         //|     value += residual4[added__h];
@@ -2502,11 +2501,11 @@ fn main(
           if (!isFirst) { value += out[place + column__c]; }
           if (isLast) {
             //#if GELU
-            pre[place + column__c] = value;
+            slopes[place + column__c] = gelu_slope(value);
             value = gelu(value);
             //#end
-            //#if GELU_SLOPE
-            value *= gelu_slope(slopeAt[place + column__c]);
+            //#if TIMES
+            value *= times[place + column__c];
             //#end
             //#if RESIDUAL
             value += residual[residual0 + (row - 1u) * params.residualRow + column__c];
@@ -2563,8 +2562,8 @@ fn main(
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets, so transposed, sliced and broadcast operands need no copy
 //   out [split, batch, M, N]: row stride \`outRow\`; with one split the result, else partial sums over stretches of k for gemm_reduce
 // Epilogue (one split only): out = activation(C + bias[column]) + residual[batch, row, column].
-//   GELU: the activation is GELU's tanh form, and the sum before it goes to \`pre\`, laid out like \`out\`.
-//   GELU_SLOPE: the activation is multiplication by gelu'(slopeAt), laid out like \`out\`: the gradient's way back through GELU.
+//   GELU: the activation is GELU's tanh form, and its slope goes to \`slopes\`, laid out like \`out\`.
+//   TIMES: the activation is multiplication by \`times\`, laid out like \`out\`: the gradient's way back through GELU.
 //   ROW_SUMS: also Σ_k A[row, k], written behind the matrix (the bias gradient, where A is the transposed gradient of an output).
 // An invocation computes 8 rows × 4 columns; k runs in order, so results do not depend on the tile or on the neighbours.
 // Rows and columns beyond the edge repeat the last one and are not stored: every load is of an element of the operand.
@@ -2597,7 +2596,7 @@ struct Params {
 }
 
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 const ROW_SUMS = false; //#param
 const q = 0u; //#loop
 const c = 0u; //#loop
@@ -2609,10 +2608,10 @@ const c = 0u; //#loop
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
-@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
+//#if TIMES
+@group(0) @binding(7) var<storage, read> times: array<f32>;
 //#end
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
@@ -2652,11 +2651,11 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   var value = sum;
   if (params.hasBias != 0u) { value += bias[column]; }
   //#if GELU
-  pre[place] = value;
+  slopes[place] = gelu_slope(value);
   value = gelu(value);
   //#end
-  //#if GELU_SLOPE
-  value *= gelu_slope(slopeAt[place]);
+  //#if TIMES
+  value *= times[place];
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;
@@ -2724,7 +2723,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   gemm_reduce: `// gemm_reduce — adds up the partial sums of a product split along k, in the order of the splits, and applies the product's epilogue.
 //   partials [splits, slice] → out [slice]: rows of \`n\` elements, \`outRow\` apart, and from \`rowSumsOffset\` on row sums, which get no epilogue.
 //   What lies between is left alone.
-// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: the sum before the activation goes to \`pre\`. GELU_SLOPE: times gelu'(slopeAt).
+// Epilogue: out = activation(sum + bias[column]) + residual[row, column]; GELU: its slope goes to \`slopes\`. TIMES: times \`times\`.
 // Dispatch: ceil(slice / 64) workgroups, folded into x and y.
 
 struct Params {
@@ -2741,7 +2740,7 @@ struct Params {
 }
 
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
@@ -2749,10 +2748,10 @@ const GELU_SLOPE = false; //#param
 @group(0) @binding(3) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 //#if GELU
-@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(5) var<storage, read_write> slopes: array<f32>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
+//#if TIMES
+@group(0) @binding(6) var<storage, read> times: array<f32>;
 //#end
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
@@ -2788,11 +2787,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (isProduct) {
     if (params.hasBias != 0u) { value += bias[column]; }
     //#if GELU
-    pre[i] = value;
+    slopes[i] = gelu_slope(value);
     value = gelu(value);
     //#end
-    //#if GELU_SLOPE
-    value *= gelu_slope(slopeAt[i]);
+    //#if TIMES
+    value *= times[i];
     //#end
     if (params.hasResidual != 0u) { value += residual[params.residualOffset + row * params.residualRow + column]; }
   }
@@ -2801,7 +2800,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 `,
   gemm_tile: `// gemm_tile — C = A·B for GPUs: tiles in workgroup memory.
 //   a [batch, M, K], b [batch, K, N]: any strides and offsets; the parameters tell how to load them well
-//   out [split, batch, M, N], the epilogue (GELU, GELU_SLOPE) and ROW_SUMS: as in gemm_portable
+//   out [split, batch, M, N], the epilogue (GELU, TIMES) and ROW_SUMS: as in gemm_portable
 // 16 × 16 invocations compute 16·TM rows × 64 columns, TM × 4 each, in steps of 16 along k. While a step is computed the next one's operands are
 // on their way from memory. Beyond the edges of the matrices tiles are filled with zeros.
 // Operands are loaded and kept as vec4 along the axis that neighbours in memory:
@@ -2843,7 +2842,7 @@ const A_ALONG_K = true; //#param
 const B_ALONG_K = true; //#param
 const VEC = false; //#param
 const GELU = false; //#param
-const GELU_SLOPE = false; //#param
+const TIMES = false; //#param
 const ROW_SUMS = false; //#param
 const i = 0u; //#loop
 const r = 0u; //#loop
@@ -2867,10 +2866,10 @@ const PADDED = 5u;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 //#if GELU
-@group(0) @binding(6) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>;
 //#end
-//#if GELU_SLOPE
-@group(0) @binding(7) var<storage, read> slopeAt: array<f32>;
+//#if TIMES
+@group(0) @binding(7) var<storage, read> times: array<f32>;
 //#end
 
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
@@ -2955,11 +2954,11 @@ fn store(sum: f32, place: u32, sliceRow: u32, column: u32) {
   var value = sum;
   if (params.hasBias != 0u) { value += bias[column]; }
   //#if GELU
-  pre[place] = value;
+  slopes[place] = gelu_slope(value);
   value = gelu(value);
   //#end
-  //#if GELU_SLOPE
-  value *= gelu_slope(slopeAt[place]);
+  //#if TIMES
+  value *= times[place];
   //#end
   if (params.hasResidual != 0u) { value += residual[params.residualOffset + sliceRow * params.residualRow + column]; }
   out[place] = value;
@@ -3916,50 +3915,9 @@ fn backward(
   //#end
 }
 `,
-  linear: `// linear — what a linear layer's gradient needs besides matrix products.
-//   gelu_gradient: dPre = dOut · gelu'(pre), elementwise over \`size\` elements, all dense; gelu in its tanh form
-// Four elements an invocation. Dispatch: ceil(size / 256) workgroups, folded into x and y.
-
-struct Params {
-  size: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> pre: array<vec4f>;
-@group(0) @binding(2) var<storage, read> dOut: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> dPre: array<vec4f>;
-
-// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
-// x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(v: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
-}
-
-// Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(v: f32) -> f32 {
-  return select(v / gelu_divisor(v), 0.0, v < -10.0);
-}
-
-// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
-// branch.
-fn gelu_slope(v: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(v);
-  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
-  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
-}
-
-@compute @workgroup_size(64)
-fn gelu_gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i * 4u >= params.size) { return; }
-  let x = pre[i];
-  let slope = vec4f(gelu_slope(x.x), gelu_slope(x.y), gelu_slope(x.z), gelu_slope(x.w));
-  dPre[i] = dOut[i] * slope;
-}
-`,
   linear_gradients_panel: `// linear_gradients_panel — every gradient of y = x·Wᵀ + b from that of y in one walk over the rows, for software adapters.
 //   g [rows, outs], weight [outs, ins], x (here \`input\`) [rows, ins]: any offsets; columns of g and x are neighbours
-//   dx [rows, ins] = g·W; GELU_SLOPE: times gelu'(slopeAt) (a dense [rows, ins]); plus residual, if there is one
+//   dx [rows, ins] = g·W; times \`times\`, dense, and plus residual, where there are such
 //   partials [part, slice]: sums over a stretch of rows of gᵀ·x, [outs, ins], and from biasOffset on of g, [outs]
 //   G_VEC, X_VEC: g, and all that has ins columns, as vec4: row strides and offsets, and ins, are multiples of 4 then, and what lies behind a
 //   row of g up to the next multiple of 4 is loaded, but does not count
@@ -3985,6 +3943,7 @@ struct Params {
   weightOffset: u32,
   weightRow: u32,
   weightColumn: u32,
+  hasTimes: u32,
   hasResidual: u32,
   residualOffset: u32,
   residualRow: u32,
@@ -3999,7 +3958,6 @@ const KC = 64u; //#param
 const U = 2u; //#param
 const G_VEC = false; //#param
 const X_VEC = false; //#param
-const GELU_SLOPE = false; //#param
 const j = 0u; //#loop
 const c = 0u; //#loop
 const k = 0u; //#loop
@@ -4014,31 +3972,10 @@ const u = 0u; //#loop
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dx4: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> partials: array<f32>;
-//#if GELU_SLOPE
-@group(0) @binding(6) var<storage, read> slopeAt: array<f32>;
-@group(0) @binding(6) var<storage, read> slopeAt4: array<vec4f>;
-//#end
+@group(0) @binding(6) var<storage, read> times: array<f32>;
+@group(0) @binding(6) var<storage, read> times4: array<vec4f>;
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read> residual4: array<vec4f>;
-
-// GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
-// x / (1 + exp(−2u)). The clamp keeps exp finite.
-fn gelu_divisor(v: f32) -> f32 {
-  return 1.0 + exp(clamp(-1.5957691216057308 * (v + 0.044715 * v * v * v), -60.0, 60.0));
-}
-
-// Below −10 that is less than 1e-36, and a NaN takes no branch.
-fn gelu(v: f32) -> f32 {
-  return select(v / gelu_divisor(v), 0.0, v < -10.0);
-}
-
-// With s = 1 / (1 + exp(−2u)): s + x·s·(1 − s)·2u'. Beyond ±10 it is 1 or 0 to the last bit, while x³ could overflow. A NaN takes neither
-// branch.
-fn gelu_slope(v: f32) -> f32 {
-  let s = 1.0 / gelu_divisor(v);
-  let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
-  return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
-}
 
 var<private> panel: array<f32, KC * 4>;
 var<private> ofWeight: array<f32, KC * 4>;
@@ -4090,12 +4027,7 @@ fn main(
           //#if X_VEC
           //| if (isColumn.x) {
           //|   if (!isFirst) { value += dx4[place__u / 4u]; }
-          //#if GELU_SLOPE
-          //|   if (isLast) {
-          //|     let slope = slopeAt4[place__u / 4u];
-          //|     value *= vec4f(gelu_slope(slope[0]), gelu_slope(slope[1]), gelu_slope(slope[2]), gelu_slope(slope[3]));
-          //|   }
-          //#end
+          //|   if (isLast && params.hasTimes != 0u) { value *= times4[place__u / 4u]; }
           //|   if (isLast && params.hasResidual != 0u) {
           //|     value += residual4[(params.residualOffset + row__u * params.residualRow + column) / 4u];
           //|   }
@@ -4106,9 +4038,7 @@ fn main(
           if (isColumn[c]) {
             if (!isFirst) { value[c] += dx[place__u + c]; }
             if (isLast) {
-              //#if GELU_SLOPE
-              value[c] *= gelu_slope(slopeAt[place__u + c]);
-              //#end
+              if (params.hasTimes != 0u) { value[c] *= times[place__u + c]; }
               if (params.hasResidual != 0u) { value[c] += residual[params.residualOffset + row__u * params.residualRow + column + c]; }
             }
             dx[place__u + c] = value[c];

@@ -59,7 +59,7 @@ describe("costOf()", () => {
     }
   });
 
-  it("counts what goes before an activation and what is added, in every family, whether rows come in fours or not", () => {
+  it("counts an activation's slopes and what is added, in every family, whether rows come in fours or not", () => {
     for (const family of families) {
       for (const n of [64, 63]) {
         const product = { a: zeros([300, 64]), b: zeros([64, n]), bias: zeros([n]) };
@@ -68,7 +68,7 @@ describe("costOf()", () => {
         expect(bytes({})).toBe(4 * (given + rows));
         expect(bytes({ activation: "gelu" })).toBe(4 * (given + 2 * rows));
         expect(bytes({ residual: zeros([300, n]) })).toBe(4 * (given + 2 * rows));
-        expect(bytes({ geluSlopeAt: zeros([300, n]) })).toBe(4 * (given + 2 * rows));
+        expect(bytes({ times: zeros([300, n]) })).toBe(4 * (given + 2 * rows));
       }
     }
   });
@@ -80,7 +80,7 @@ describe("costOf()", () => {
       const bytes = (fused: object): number =>
         inFamily("panel", () => linearGradients({ ...layer, ...fused }, { x: true, weight: true, bias: true })).bytes;
       const more = 4 * 300 * ins;
-      expect(bytes({ geluSlopeAt: zeros([300, ins]) })).toBe(bytes({}) + more);
+      expect(bytes({ times: zeros([300, ins]) })).toBe(bytes({}) + more);
       expect(bytes({ residual: zeros([300, ins]) })).toBe(bytes({}) + more);
     }
   });

@@ -62,17 +62,17 @@ const feedForwardOp: Op<Attributes> = {
 
   forward(inputs, attributes) {
     const { x, up, upBias, down, downBias, residual } = named(inputs, attributes);
-    const { out: hidden, pre } = gemm({ a: x, b: transpose(up, 0, 1), bias: upBias, activation: "gelu" });
+    const { out: hidden, slopes } = gemm({ a: x, b: transpose(up, 0, 1), bias: upBias, activation: "gelu" });
     const { out } = gemm({ a: hidden, b: transpose(down, 0, 1), bias: downBias, residual, alignRows: true });
-    return [out, hidden, pre!];
+    return [out, hidden, slopes!];
   },
 
-  gradient({ inputs, outputs: [, hidden, pre], gradients: [g], attributes, needs, takePending }) {
+  gradient({ inputs, outputs: [, hidden, slopes], gradients: [g], attributes, needs, takePending }) {
     const { x, up, down } = named(inputs, attributes);
     const wants = named(needs, attributes);
     const needsPre = wants.x || wants.up || wants.upBias === true;
     const ofDown = linearGradients(
-      { x: hidden!, weight: down, g: g!, geluSlopeAt: pre },
+      { x: hidden!, weight: down, g: g!, times: slopes },
       { x: needsPre, weight: wants.down, bias: wants.downBias ?? false },
     );
     const residual = wants.x ? takePending(0) : undefined;

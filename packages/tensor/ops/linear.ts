@@ -1,10 +1,8 @@
 import { apply } from "../autograd/apply.ts";
 import type { Op } from "../autograd/node.ts";
-import { kernel } from "../device/kernel.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { dense, empty } from "./copy.ts";
 import { gemm } from "./gemm/gemm.ts";
 import { linearGradients } from "./gemm/linear_gradients.ts";
 import type { NormAhead } from "./layer_norm/norm_ahead.ts";
@@ -34,7 +32,7 @@ function named(inputs: readonly Tensor[], { hasBias, hasResidual }: LinearAttrib
 }
 
 /**
- * y = activation(x·Wᵀ + b) + residual in one kernel; with an activation its argument is a second, hidden output.
+ * y = activation(x·Wᵀ + b) + residual in one kernel; with an activation its slopes are a second, hidden output.
  * With g the gradient of x·Wᵀ + b: dx = g·W, dW = gᵀ·x, db = Σ g; dresidual is the incoming gradient.
  */
 const linearOp: Op<LinearAttributes> = {
@@ -43,7 +41,7 @@ const linearOp: Op<LinearAttributes> = {
     const { x, weight, bias, residual } = named(inputs, attributes);
     const { activation, ahead } = attributes;
     const b = transpose(weight, 0, 1);
-    const { out, pre, normalized } = gemm({
+    const { out, slopes, normalized } = gemm({
       a: x,
       b,
       bias,
@@ -53,30 +51,19 @@ const linearOp: Op<LinearAttributes> = {
       alignRows: activation === undefined,
     });
     if (normalized) ahead?.keep(out, normalized);
-    return pre ? [out, pre] : [out];
+    return slopes ? [out, slopes] : [out];
   },
   gradient(context) {
     const { inputs, attributes, needs } = context;
     const { x, weight } = named(inputs, attributes);
     const dy = context.gradients[0]!;
-    const g = attributes.activation ? geluGradient(dy, context.outputs[1]!) : dy;
+    const g = attributes.activation ? dy.mul(context.outputs[1]!) : dy;
     const residual = needs[0] ? context.takePending(0) : undefined;
     const wanted = { x: needs[0]!, weight: needs[1]!, bias: attributes.hasBias && needs[2]! };
     const { dx, dWeight, dBias } = linearGradients({ x, weight, g, residual }, wanted);
     return [dx, dWeight, ...(attributes.hasBias ? [dBias] : []), ...(attributes.hasResidual ? [dy] : [])];
   },
 };
-
-/** dy·gelu'(pre). */
-function geluGradient(dy: Tensor, pre: Tensor): Tensor {
-  const out = empty(pre.shape, { device: pre.device });
-  pre.device.run(kernel("linear", "gelu_gradient"), {
-    bindings: { pre, dOut: dense(dy), dPre: out },
-    params: { size: pre.size },
-    workgroups: Math.ceil(pre.size / 256),
-  });
-  return out;
-}
 
 /**
  * A linear layer: `x [.., in] · weightᵀ + bias → [.., out]` with weight `[out, in]` and bias `[out]` or null, then GELU or a residual if asked

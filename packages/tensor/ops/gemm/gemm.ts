@@ -20,8 +20,8 @@ export interface Product {
   readonly bias?: Tensor | undefined;
   /** Applied after the bias: GELU in its tanh form. */
   readonly activation?: "gelu" | undefined;
-  /** The sum is multiplied by GELU's slope at these places, of the result's shape: a gradient's way back through the activation. */
-  readonly geluSlopeAt?: Tensor | undefined;
+  /** The sum is multiplied by these, of the result's shape: by an activation's slopes on a gradient's way back. */
+  readonly times?: Tensor | undefined;
   /** Added last, of the result's shape. */
   readonly residual?: Tensor | undefined;
   /** Ask for `rowSums`; only for operands without batch axes. */
@@ -43,8 +43,8 @@ export interface RowNorm {
 export interface ProductResult {
   /** `activation(a·b + bias) + residual`, `[.., M, N]`. */
   readonly out: Tensor;
-  /** `a·b + bias`, where there is an activation. */
-  readonly pre: Tensor | undefined;
+  /** The activation's slopes at `a·b + bias`, where there is one. */
+  readonly slopes: Tensor | undefined;
   /** Sums of `a`'s rows, `[M]`. */
   readonly rowSums: Tensor | undefined;
   /** The rows of `out` normalised, behind them in the same storage, and their means and 1 / standard deviations, flat. */
@@ -64,11 +64,11 @@ export function gemm(product: Product): ProductResult {
   const { device } = a;
   const problem = describe(a, b);
   const { batches, m, n } = problem;
-  const outRow = product.alignRows && !product.geluSlopeAt && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
+  const outRow = product.alignRows && !product.times && n >= WORTH_ALIGNING ? Math.ceil(n / 4) * 4 : n;
   const added = residual && rowsOf(residual);
   const chosen = plan(device, problem, {
     gelu: activation === "gelu",
-    geluSlope: product.geluSlopeAt !== undefined,
+    times: product.times !== undefined,
     residual: residual !== undefined,
     rowSums,
     normalize: product.normalize !== undefined,
@@ -82,13 +82,13 @@ export function gemm(product: Product): ProductResult {
   const { storage, range } = empty([slice], { device });
   const strides = rowMajorStrides([...shape.slice(0, -1), outRow]);
   const out = new Tensor(device, storage, { shape, strides, dtype: "f32" });
-  const pre = activation ? new Tensor(device, empty([size], { device }).storage, { shape, strides, dtype: "f32" }) : undefined;
+  const slopes = activation ? new Tensor(device, empty([size], { device }).storage, { shape, strides, dtype: "f32" }) : undefined;
 
   const norm = chosen.normalizes ? normOf(product.normalize!, { rows: batches * m, device }) : undefined;
 
   const isSplit = chosen.splits > 1;
   const target = isSplit ? empty([chosen.splits * slice], { device }).range : range;
-  const epilogue = epilogueOf(product, { pre, added });
+  const epilogue = epilogueOf(product, { slopes, added });
   const own = isSplit ? epilogueOf({ a, b }) : epilogue;
   device.run(chosen.kernel, {
     bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, out4: target, ...own.bindings, ...norm?.bindings },
@@ -109,7 +109,7 @@ export function gemm(product: Product): ProductResult {
   if (isSplit && outRow === n && !hasEpilogue(product)) {
     sumInto(range, { partials: target, pair: { first: size, second: rowSums ? m : 0 }, splits: chosen.splits, device });
   } else if (isSplit) {
-    device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu", GELU_SLOPE: product.geluSlopeAt !== undefined }), {
+    device.run(kernel("gemm_reduce", "main", { GELU: activation === "gelu", TIMES: product.times !== undefined }), {
       bindings: { partials: target, out: range, ...epilogue.bindings },
       params: { ...epilogue.params, slice, splits: chosen.splits, n, rows: batches * m, outRow, rowSumsOffset: secondAt },
       workgroups: Math.ceil(slice / 64),
@@ -117,15 +117,15 @@ export function gemm(product: Product): ProductResult {
   }
   const sums = rowSums ? new Tensor(device, storage, { shape: [m], offset: secondAt, dtype: "f32" }) : undefined;
   const normalized = norm && { y: new Tensor(device, storage, { shape, strides, offset: secondAt, dtype: "f32" }), ...norm.statistics };
-  return { out, pre, rowSums: sums, normalized };
+  return { out, slopes, rowSums: sums, normalized };
 }
 
 /** With shorter rows the gaps would cost more than they bring. */
 const WORTH_ALIGNING = 64;
 
 /** Whether a product has anything done to it besides being added up. */
-function hasEpilogue({ bias, activation, geluSlopeAt, residual }: Product): boolean {
-  return [bias, activation, geluSlopeAt, residual].some((part) => part !== undefined);
+function hasEpilogue({ bias, activation, times, residual }: Product): boolean {
+  return [bias, activation, times, residual].some((part) => part !== undefined);
 }
 
 /** Where a kernel that normalises rows finds what it needs, and puts their means and 1 / standard deviations. */
@@ -147,18 +147,18 @@ interface Epilogue {
 
 /** Bindings that a product does not use are bound to `a`: WebGPU knows no empty ones. */
 function epilogueOf(
-  { a, bias, geluSlopeAt }: Product,
-  { pre, added }: { pre?: Tensor | undefined; added?: Rows | undefined } = {},
+  { a, bias, times }: Product,
+  { slopes, added }: { slopes?: Tensor | undefined; added?: Rows | undefined } = {},
 ): Epilogue {
   const residual = (added?.tensor ?? a).whole;
-  const slopeAt = geluSlopeAt && dense(geluSlopeAt);
+  const factors = times && dense(times);
   return {
     bindings: {
       bias: bias ? dense(bias) : a.whole,
       residual,
       residual4: residual,
-      ...(pre && { pre: pre.whole, pre4: pre.whole }),
-      ...(slopeAt && { slopeAt, slopeAt4: slopeAt }),
+      ...(slopes && { slopes: slopes.whole, slopes4: slopes.whole }),
+      ...(factors && { times: factors, times4: factors }),
     },
     params: {
       hasBias: bias ? 1 : 0,

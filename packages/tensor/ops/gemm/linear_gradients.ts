@@ -15,8 +15,8 @@ export interface LinearBackward {
   readonly weight: Tensor;
   /** The gradient of y, `[.., out]`. */
   readonly g: Tensor;
-  /** The gradient of x is multiplied by GELU's slope at these places, `[.., in]`. */
-  readonly geluSlopeAt?: Tensor | undefined;
+  /** The gradient of x is multiplied by these, `[.., in]`: an activation's slopes, where x was one's result. */
+  readonly times?: Tensor | undefined;
   /** Added to the gradient of x, `[.., in]`. */
   readonly residual?: Tensor | undefined;
 }
@@ -42,8 +42,8 @@ export interface LinearGradients {
 export function linearGradients(layer: LinearBackward, wanted: Wanted): LinearGradients {
   const lanes = wanted.x && wanted.weight ? panelLanes(layer) : undefined;
   if (lanes) return inOneWalk(layer, { lanes, needsBias: wanted.bias });
-  const { x, weight, g, geluSlopeAt, residual } = layer;
-  const dx = wanted.x ? gemm({ a: g, b: weight, geluSlopeAt, residual }).out : null;
+  const { x, weight, g, times, residual } = layer;
+  const dx = wanted.x ? gemm({ a: g, b: weight, times, residual }).out : null;
   return { dx, ...parameterGradients({ x, g }, { needsWeight: wanted.weight, needsBias: wanted.bias }) };
 }
 
@@ -73,7 +73,7 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
   const { device } = weight;
   const [outs, ins] = weight.shape as [number, number];
   const [x, g, residual] = [rowsOf(layer.x), rowsOf(layer.g), layer.residual && rowsOf(layer.residual)];
-  const slopeAt = layer.geluSlopeAt && dense(layer.geluSlopeAt);
+  const times = layer.times && dense(layer.times);
   const { rows } = g;
   const { blocks, parts, stretch } = deal({ rows, ins, lanes });
   const pair = { first: weight.size, second: outs };
@@ -86,7 +86,6 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
     U: ROWS,
     G_VEC: inFours(g.tensor.offset, g.stride) && g.stride >= 4 * Math.ceil(outs / 4), // what lies behind a row is loaded, but does not count
     X_VEC: inFours(ins, x.tensor.offset, x.stride, residual?.tensor.offset ?? 0, residual?.stride ?? 0),
-    GELU_SLOPE: slopeAt !== undefined,
   };
   device.run(kernel("linear_gradients_panel", "main", defines), {
     bindings: {
@@ -98,7 +97,8 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
       dx,
       dx4: dx,
       partials,
-      ...(slopeAt && { slopeAt, slopeAt4: slopeAt }),
+      times: times ?? g.tensor.whole, // WebGPU knows no empty bindings
+      times4: times ?? g.tensor.whole,
       residual: (residual ?? g).tensor.whole,
       residual4: (residual ?? g).tensor.whole,
     },
@@ -113,6 +113,7 @@ function inOneWalk(layer: LinearBackward, { lanes, needsBias }: { lanes: number;
       weightOffset: weight.offset,
       weightRow: weight.strides[0]!,
       weightColumn: weight.strides[1]!,
+      hasTimes: Number(Boolean(times)),
       hasResidual: Number(Boolean(residual)),
       residualOffset: residual?.tensor.offset ?? 0,
       residualRow: residual?.stride ?? 0,

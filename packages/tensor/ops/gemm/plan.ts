@@ -7,7 +7,7 @@ import type { Operand, Problem } from "./problem.ts";
 /** What a product does besides `A·B`; each combination is a pipeline of its own. */
 export interface Variant {
   readonly gelu: boolean;
-  readonly geluSlope: boolean;
+  readonly times: boolean;
   readonly residual: boolean;
   readonly rowSums: boolean;
   /** Rows of the result, gaps behind them included, and of what is combined with it begin at multiples of 4 elements. */
@@ -50,9 +50,9 @@ const PORTABLE_BLOCKS = 1024;
 function portable(problem: Problem, variant: Variant): Plan {
   const blocks = Math.ceil(problem.m / 8) * Math.ceil(problem.n / 4) * problem.batches;
   const split = splitK(problem.k, { wanted: PORTABLE_BLOCKS / blocks, shortest: 64, multipleOf: 1 });
-  const { gelu, geluSlope, rowSums } = afterSplit(variant, split);
+  const { gelu, times, rowSums } = afterSplit(variant, split);
   return {
-    kernel: kernel("gemm_portable", "main", { GELU: gelu, GELU_SLOPE: geluSlope, ROW_SUMS: rowSums }),
+    kernel: kernel("gemm_portable", "main", { GELU: gelu, TIMES: times, ROW_SUMS: rowSums }),
     workgroups: Math.ceil((blocks * split.splits) / 64),
     stretch: 0,
     normalizes: false,
@@ -93,9 +93,9 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
   const blocks = across * Math.ceil(m / stretch);
   const wanted = m * n * k * batches < TOO_FEW_TO_SPLIT ? 1 : PANEL_WORKGROUPS / blocks;
   const split = splitK(k, { wanted, shortest: panelLength, multipleOf: panelLength });
-  const { gelu, geluSlope, residual, rowSums } = afterSplit(variant, split);
+  const { gelu, times, residual, rowSums } = afterSplit(variant, split);
   const onePanel = k <= SHORT_PANEL;
-  const isPlain = !gelu && !geluSlope && !rowSums;
+  const isPlain = !gelu && !times && !rowSums;
   // Whole rows are one subgroup's, and finished at once.
   const normalizes = variant.normalize && isPlain && onePanel && variant.inFours && n > 0 && inFours(n) && n <= lanes * columns;
   return {
@@ -107,7 +107,7 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
       OUT_VEC: variant.inFours && !rowSums,
       ONE_PANEL: onePanel,
       GELU: gelu,
-      GELU_SLOPE: geluSlope,
+      TIMES: times,
       RESIDUAL: residual,
       NORMALIZE: normalizes,
       ROW_SUMS: rowSums,
@@ -141,14 +141,14 @@ function tile(problem: Problem, variant: Variant, tuned: ProductForm | undefined
   const size = variant.rowSums || (wished === 2 && !aAlongK) ? 4 : wished;
   const blocks = count(16 * size);
   const split = splitK(k, { wanted: blocks < FEW_TILES ? MANY_TILES / blocks : 1, shortest: 8 * TILE_STEP, multipleOf: TILE_STEP });
-  const { gelu, geluSlope, rowSums } = afterSplit(variant, split);
+  const { gelu, times, rowSums } = afterSplit(variant, split);
   const defines = {
     TM: size,
     A_ALONG_K: aAlongK,
     B_ALONG_K: bAlongK,
     VEC: isAligned(a, aAlongK ? "column" : "row") && isAligned(b, bAlongK ? "row" : "column"),
     GELU: gelu,
-    GELU_SLOPE: geluSlope,
+    TIMES: times,
     ROW_SUMS: rowSums,
   };
   return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, normalizes: false, ...split };
@@ -174,5 +174,5 @@ function splitK(
 
 /** What is left for the product's kernel to do: the epilogue of a split product is the reduction's. */
 function afterSplit(variant: Variant, { splits }: { splits: number }): Variant {
-  return splits > 1 ? { ...variant, gelu: false, geluSlope: false, residual: false } : variant;
+  return splits > 1 ? { ...variant, gelu: false, times: false, residual: false } : variant;
 }
