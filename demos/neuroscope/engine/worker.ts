@@ -49,7 +49,7 @@ export interface Engine {
   /** Puts another autoencoder of the model's activations in place. @throws ForeignFileError, SaeFormatError */
   loadSae(file: NamedBytes): Promise<BenchFacts>;
   /** Runs a call, after those before it: hooks on the model must not see each other's work. */
-  ask(request: AskRequest, report: (progress: unknown) => void): Promise<unknown>;
+  ask(request: AskRequest, report: (progress: unknown) => unknown): Promise<unknown>;
   /** Asks a call to stop, or not to start. */
   abort(id: number): void;
 }
@@ -113,7 +113,13 @@ const engine: Engine = {
     controllers.set(id, controller);
     const run = inTurn(async () => {
       controller.signal.throwIfAborted();
-      return call(opened(), request, { report, signal: controller.signal });
+      let heard: unknown;
+      const tell = (progress: unknown): void => {
+        heard = report(progress);
+      };
+      const answer = await call(opened(), request, { report: tell, signal: controller.signal });
+      await heard; // reports have a port of their own, where the answer could overtake the last of them
+      return answer;
     });
     return run.finally(() => controllers.delete(id));
   },
