@@ -1,5 +1,4 @@
 import { Transformer } from "@cursive/cursive-model";
-import { SaeAdam, StandardSae } from "@cursive/sae";
 import { AdamW, capture, type Device, openDevice, type Tensor, tensor } from "@cursive/tensor";
 import type { Case, GptCase, MatmulCase, SaeCase } from "../cases.ts";
 import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
@@ -22,7 +21,7 @@ interface Build {
   readonly keepsKeys: boolean;
 }
 
-const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, build: Build) => Work } = {
+const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, build: Build) => Work | Promise<Work> } = {
   gpt,
   sae,
   matmul,
@@ -56,7 +55,9 @@ function gpt({ batch, length }: GptCase, { isCaptured }: Build): Work {
   }, isCaptured);
 }
 
-function sae({ rows, features }: SaeCase, { isCaptured }: Build): Work {
+/** Its package is loaded only here: the time to a model's first step should not contain it. */
+async function sae({ rows, features }: SaeCase, { isCaptured }: Build): Promise<Work> {
+  const { SaeAdam, StandardSae } = await import("@cursive/sae");
   const autoencoder = new StandardSae({
     architecture: "standard",
     dIn: SAE.width,
