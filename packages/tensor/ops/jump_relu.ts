@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor.ts";
 import { dense, empty } from "./copy.ts";
 import { expectDType } from "./elementwise.ts";
 import { COMBINE, fold } from "./reduce/fold.ts";
-import { inFours } from "./rows.ts";
+import { inFours, stretchesOf } from "./rows.ts";
 
 /** Options of {@link jumpRelu}. */
 export interface JumpReluOptions {
@@ -37,12 +37,6 @@ interface Attributes {
   readonly bandwidth: number;
   readonly hasSums: boolean;
 }
-
-/** Invocations that keep an adapter busy. */
-const BUSY_SOFTWARE = 2048;
-const BUSY = 65_536;
-/** Rows that one invocation may add up: bounds the rounding error. */
-const LONGEST_STRETCH = 1024;
 
 /** Inputs: z `[.., F]`, θ `[F]`, and s `[F]` for tanh. Outputs: y, and with sums those, what is missing, and counts. */
 const jumpReluOp: Op<Attributes> = {
@@ -117,8 +111,7 @@ function deal({ device, shape, size }: Tensor) {
   const VEC = inFours(width);
   const columns = width / (VEC ? 4 : 1);
   const rows = width === 0 ? 0 : size / width;
-  const busy = device.isSoftware ? BUSY_SOFTWARE : BUSY;
-  const stretches = Math.max(1, Math.min(rows, Math.max(Math.ceil(busy / columns), Math.ceil(rows / LONGEST_STRETCH))));
+  const stretches = stretchesOf(device, { rows, columns });
   return { VEC, sizes: { rows, columns, stretches }, workgroups: Math.ceil((columns * stretches) / 64) };
 }
 

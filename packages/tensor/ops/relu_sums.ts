@@ -9,6 +9,7 @@ import { dense, empty } from "./copy.ts";
 import { expectDType } from "./elementwise.ts";
 import { COMBINE, fold } from "./reduce/fold.ts";
 import { countNonzero, sum } from "./reduce.ts";
+import { stretchesOf } from "./rows.ts";
 
 /** What {@link reluSums} gives. */
 export interface ReluSums {
@@ -19,12 +20,6 @@ export interface ReluSums {
   /** How many of a column are above 0, `[C]` f32, without gradient. */
   readonly counts: Tensor;
 }
-
-/** Invocations that keep an adapter busy. */
-const BUSY_SOFTWARE = 2048;
-const BUSY = 65_536;
-/** Rows that one invocation may add up: bounds the rounding error. */
-const LONGEST_STRETCH = 1024;
 
 const reluSumsOp: Op<object> = {
   name: "reluSums",
@@ -38,8 +33,7 @@ const reluSumsOp: Op<object> = {
     const { device } = x!;
     const [rows, width] = x!.shape as [number, number];
     const columns = width / 4;
-    const busy = device.isSoftware ? BUSY_SOFTWARE : BUSY;
-    const stretches = Math.max(1, Math.min(rows, Math.max(Math.ceil(busy / columns), Math.ceil(rows / LONGEST_STRETCH))));
+    const stretches = stretchesOf(device, { rows, columns });
     const y = empty([rows, width], { device });
     const partials = empty([stretches, 2 * width], { device });
     device.run(kernel("relu_sums", "forward"), {

@@ -56,3 +56,15 @@ export function rowForm(device: Device, about: { rows: number; length: number })
 export function rowGroups(rows: number, { LANES, WORKGROUP }: RowForm): number {
   return Math.ceil((rows * LANES) / WORKGROUP);
 }
+
+/** Invocations that keep an adapter busy. */
+const BUSY_SOFTWARE = 2048;
+const BUSY = 65_536;
+/** Rows that one invocation may add up: bounds the rounding error. */
+const LONGEST_STRETCH = 1024;
+
+/** In how many stretches rows are added up, where an invocation has a column of one of them. */
+export function stretchesOf({ isSoftware }: Device, { rows, columns }: { rows: number; columns: number }): number {
+  const busy = Math.ceil((isSoftware ? BUSY_SOFTWARE : BUSY) / columns);
+  return Math.max(1, Math.min(rows, Math.max(busy, Math.ceil(rows / LONGEST_STRETCH))));
+}
