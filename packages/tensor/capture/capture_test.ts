@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tensor, zeros } from "../create.ts";
+import type { CompileAhead } from "../device/compile_ahead.ts";
 import type { Device, KernelFamily } from "../device/device.ts";
 import type { CompileProgress } from "../device/kernel.ts";
 import { openDevice } from "../device/open.ts";
@@ -437,6 +438,23 @@ describe("capture()", () => {
     const again = capture(step, { device: own, onCompile: (...progress) => heard.push(progress) });
     expect(await (await again(x)).item()).toBe(found);
     expect(heard).toHaveLength(2 * kernels + 1);
+  });
+
+  it("hears of kernels that are compiled ahead after the shaders, and waits for them", async () => {
+    using own = await openDevice({ asDefault: false });
+    const heard: string[] = [];
+    const compile: CompileAhead["compile"] = async (kernels, { pipelines }, onProgress) => {
+      onProgress?.(0, kernels.length, "kernels"); // too early
+      await Promise.all(kernels.map((kernel) => pipelines.create(kernel)));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      for (const kernel of kernels) pipelines.launched.add(kernel);
+      onProgress?.(kernels.length, kernels.length, "kernels");
+    };
+    own.compileAhead = { compile } as CompileAhead;
+    const onCompile: CompileProgress = (done, total, what) => heard.push(`${what} ${done}/${total}`);
+    const run = capture((x: Tensor) => x.cos().tanh().sum(), { device: own, onCompile });
+    await (await run(tensor([1, 2], { device: own }))).item();
+    expect(heard).toEqual(["shaders 1/3", "shaders 2/3", "shaders 3/3", "kernels 3/3"]);
   });
 
   it("hears of no kernel that eager work has launched", async () => {

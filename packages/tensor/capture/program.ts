@@ -41,8 +41,14 @@ export class Program {
    */
   static async build(device: Device, recording: Recording, options: BuildOptions): Promise<Program> {
     const kernels = [...new Set(recording.commands.map((c) => c.kernel))];
-    const ahead = device.compileAhead?.compile(kernels, device, options.onCompile).catch(() => {}); // it only saves time
-    await device.pipelines.compile(kernels, options.onCompile);
+    const { onCompile } = options;
+    let hasShaders = false; // kernels are heard of after them, though they begin before
+    const onKernel: CompileProgress = (...progress) => {
+      if (hasShaders) onCompile?.(...progress);
+    };
+    const ahead = device.compileAhead?.compile(kernels, device, onKernel).catch(() => {}); // it only saves time
+    await device.pipelines.compile(kernels, onCompile);
+    hasShaders = true;
     await ahead;
     return new Program(device, recording, options.lasting);
   }
