@@ -36,6 +36,13 @@ export class BufferLedger {
     return buffer;
   }
 
+  /** A buffer full of NaNs (of -1 to those who read integers): what is never written to it shows. */
+  createPoisoned(size: number, usage: number): GPUBuffer {
+    const buffer = this.create(size, usage);
+    this.#gpu.queue.writeBuffer(buffer, 0, new Uint8Array(size).fill(0xff));
+    return buffer;
+  }
+
   /** Frees a buffer's memory; once is enough. */
   destroy(buffer: GPUBuffer): void {
     buffer.destroy();

@@ -3,7 +3,7 @@ import { tensor, zeros } from "../create.ts";
 import { CaptureError, DeviceError, DeviceLostError, OutOfMemoryError, ShaderError, TensorError } from "../errors.ts";
 import { full } from "../ops/copy.ts";
 import type { Device } from "./device.ts";
-import { kernelFromSource } from "./kernel.ts";
+import { kernelFromSource, withMutation } from "./kernel.ts";
 import { openDevice } from "./open.ts";
 
 const addOne = kernelFromSource(
@@ -69,6 +69,18 @@ describe("Device", () => {
     expect(after.bindGroups - before.bindGroups).toBe(4); // each has its own, with the place of its parameters
     expect(after.bytesInUse).toBeGreaterThan(before.bytesInUse);
     expect(after.readbacks - before.readbacks).toBe(1);
+  });
+
+  it("keeps what a whole kernel has left from a broken one that writes nothing", async () => {
+    for (let i = 0; i < 3; i++) {
+      const whole = tensor([1, 2, 3], { device }).neg();
+      expect([...(await whole.data())]).toEqual([-1, -2, -3]);
+      whole.storage.release();
+    }
+    await withMutation("unary", ["y[i] = value(x[i]);", ""], async () => {
+      const broken = tensor([1, 2, 3], { device }).neg();
+      expect([...(await broken.data())]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+    });
   });
 
   it("makes no bind group when the same is done again with other parameters", async () => {

@@ -46,6 +46,7 @@ let mutation: { readonly shader: ShaderName; readonly edit: (code: string) => st
 
 /**
  * Runs `body` with a shader's expanded code edited: negative controls break a kernel on purpose and see whether its property notices.
+ * Tensors made meanwhile have memory of their own, full of NaNs.
  * @throws ShaderError if the edit changed nothing, for then the control controls nothing.
  */
 export async function withMutation(

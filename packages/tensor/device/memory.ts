@@ -1,5 +1,6 @@
 import { OutOfMemoryError } from "../errors.ts";
 import type { BufferLedger } from "./buffer_ledger.ts";
+import { isMutating } from "./kernel.ts";
 
 /**
  * GPU memory. One owner: a {@link Storage} owns its buffer, and gives it back to the {@link BufferPool} when it is released or when the
@@ -91,14 +92,22 @@ export class BufferPool {
   take(storage: Storage): GPUBuffer {
     this.checkFits(storage.bytes, storage.label);
     const size = sizeClass(storage.bytes, this.#limit);
-    let buffer = this.#free.get(size)?.pop();
-    if (buffer) this.#pooled -= size;
-    else buffer = this.#ledger.create(size, STORAGE | COPY_SRC | COPY_DST);
+    const buffer = this.#bufferOf(size);
     this.#inUse += size;
     this.#peak = Math.max(this.#peak, this.#inUse);
     this.#collected.register(storage, buffer, storage);
     this.#nudgeCollector(size);
     return buffer;
+  }
+
+  #bufferOf(size: number): GPUBuffer {
+    const usage = STORAGE | COPY_SRC | COPY_DST;
+    // What a broken kernel leaves unwritten must not hold what the whole one has put there before, or it passes for whole.
+    if (isMutating()) return this.#ledger.createPoisoned(size, usage);
+    const pooled = this.#free.get(size)?.pop();
+    if (!pooled) return this.#ledger.create(size, usage);
+    this.#pooled -= size;
+    return pooled;
   }
 
   giveBack(storage: Storage): void {

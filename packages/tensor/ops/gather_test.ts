@@ -285,8 +285,6 @@ describe("The properties notice a broken kernel", () => {
     ["segments", "carry_place(tile, select(1u, 0u, begin < first), column)", "carry_place(tile, 1u, column)", scatterAddAgrees, long],
   ] as const)("%s with '%s' as '%s'", async (shader, find, replace, property, example) => {
     await property(example);
-    // Of another seed: memory that a broken kernel leaves unwritten may hold what the whole one has just put there.
-    const other = { ...example, seed: example.seed + 10 };
-    await withMutation(shader, [find, replace], () => expect(property(other)).rejects.toThrow());
+    await withMutation(shader, [find, replace], () => expect(property(example)).rejects.toThrow());
   });
 });
