@@ -6,7 +6,6 @@ import {
   type LinearOptions,
   Module,
   matmul,
-  type NormAhead,
   type Rng,
   scaledDotProductAttention,
   type Tensor,
@@ -17,12 +16,6 @@ import { HookPoint } from "./hooks/hook_point.ts";
 interface AttentionParts {
   readonly nHead: number;
   readonly rng: Rng;
-}
-
-/** What an attention's last kernel adds to its output, and the normalisation that comes next. */
-export interface Added {
-  readonly residual: Tensor;
-  readonly ahead?: NormAhead;
 }
 
 /**
@@ -90,7 +83,7 @@ function hideFuture(scores: Tensor): Tensor {
 }
 
 /** Causal self-attention over the strokes so far. */
-export class SelfAttention extends Attention<[x: Tensor, added?: Added, cache?: KeyValueCache]> {
+export class SelfAttention extends Attention<[x: Tensor, residual?: Tensor, cache?: KeyValueCache]> {
   readonly c_attn: Linear;
   readonly c_proj: HeadProjection;
 
@@ -100,18 +93,18 @@ export class SelfAttention extends Attention<[x: Tensor, added?: Added, cache?: 
     this.c_proj = new HeadProjection(nEmbd, { nHead, rng });
   }
 
-  override forward(x: Tensor, added?: Added, cache?: KeyValueCache): Tensor {
+  override forward(x: Tensor, residual?: Tensor, cache?: KeyValueCache): Tensor {
     const [queries, keys, values] = this.c_attn.call(x).chunk(3, 2) as [Tensor, Tensor, Tensor]; // (B, T, C) each
     const q = this.splitHeads(queries, this.hook_q); // (B, H, T, D)
     const own = { key: this.splitHeads(keys, this.hook_k), value: this.splitHeads(values, this.hook_v) }; // (B, H, T, D) each
-    if (cache?.length) return this.c_proj.call(this.joinHeads(cache.append(q, own)), added);
+    if (cache?.length) return this.c_proj.call(this.joinHeads(cache.append(q, own)), { residual });
     cache?.fill(own);
-    return this.c_proj.call(this.joinHeads(this.mix(q, own)), added); // (B, T, C)
+    return this.c_proj.call(this.joinHeads(this.mix(q, own)), { residual }); // (B, T, C)
   }
 }
 
 /** Attention from the strokes to the characters of the text. The text's padding is attended to, as in the original. */
-export class CrossAttention extends Attention<[x: Tensor, c: Tensor, added?: Added, cache?: KeyValueCache]> {
+export class CrossAttention extends Attention<[x: Tensor, c: Tensor, residual?: Tensor, cache?: KeyValueCache]> {
   readonly c_attn_q: Linear;
   readonly c_attn_kv: Linear;
   readonly c_proj: HeadProjection;
@@ -123,13 +116,13 @@ export class CrossAttention extends Attention<[x: Tensor, c: Tensor, added?: Add
     this.c_proj = new HeadProjection(nEmbd, { nHead, rng });
   }
 
-  override forward(x: Tensor, c: Tensor, added?: Added, cache?: KeyValueCache): Tensor {
+  override forward(x: Tensor, c: Tensor, residual?: Tensor, cache?: KeyValueCache): Tensor {
     const q = this.splitHeads(this.c_attn_q.call(x), this.hook_q); // (B, H, T, D)
-    if (cache?.length) return this.c_proj.call(this.joinHeads(cache.attend(q)), added);
+    if (cache?.length) return this.c_proj.call(this.joinHeads(cache.attend(q)), { residual });
     const [keys, values] = this.c_attn_kv.call(c).chunk(2, 2) as [Tensor, Tensor]; // (B, S, C) each
     const text = { key: this.splitHeads(keys, this.hook_k), value: this.splitHeads(values, this.hook_v) }; // (B, H, S, D) each
     cache?.fill(text);
-    return this.c_proj.call(this.joinHeads(this.mix(q, text)), added); // (B, T, C)
+    return this.c_proj.call(this.joinHeads(this.mix(q, text)), { residual }); // (B, T, C)
   }
 }
 

@@ -1,4 +1,4 @@
-import { feedForward, Gelu, type KeyValueCache, Linear, linear, Module, NormAhead, type Rng, type Tensor } from "@cursive/tensor";
+import { feedForward, Gelu, type KeyValueCache, Linear, linear, Module, type Rng, type Tensor } from "@cursive/tensor";
 import { CrossAttention, SelfAttention } from "./attention.ts";
 import { HookPoint } from "./hooks/hook_point.ts";
 import { HookedLayerNorm } from "./layer_norm.ts";
@@ -45,18 +45,12 @@ export class Block extends Module<[x: Tensor, c: Tensor, caches?: BlockCaches], 
   override forward(x: Tensor, c: Tensor, caches?: BlockCaches): Tensor {
     const pre = this.hook_resid_pre.call(x); // (B, T, C)
     const attnIn = this.ln_1.call(this.hook_attn_in.call(pre));
-    // The normalisations after both attentions are announced: the kernels that add to the residual stream may do them as well.
-    const [ahead2, ahead3] = [new NormAhead(this.ln_2), new NormAhead(this.ln_3)];
-    const mid = this.hook_resid_mid.call(
-      addOutput(pre, this.attn, (residual) => this.attn.call(attnIn, residual && { residual, ahead: ahead2 }, caches?.self)),
-    );
-    const crossIn = this.ln_2.call(this.hook_cross_attn_in.call(mid), ahead2);
+    const mid = this.hook_resid_mid.call(addOutput(pre, this.attn, (residual) => this.attn.call(attnIn, residual, caches?.self)));
+    const crossIn = this.ln_2.call(this.hook_cross_attn_in.call(mid));
     const midCross = this.hook_resid_mid_cross.call(
-      addOutput(mid, this.cross_attn, (residual) =>
-        this.cross_attn.call(crossIn, c, residual && { residual, ahead: ahead3 }, caches?.cross),
-      ),
+      addOutput(mid, this.cross_attn, (residual) => this.cross_attn.call(crossIn, c, residual, caches?.cross)),
     );
-    const mlpIn = this.ln_3.call(this.hook_mlp_in.call(midCross), ahead3);
+    const mlpIn = this.ln_3.call(this.hook_mlp_in.call(midCross));
     return addOutput(midCross, this.mlp, (residual) => this.mlp.call(mlpIn, residual));
   }
 }

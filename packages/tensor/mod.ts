@@ -33,7 +33,6 @@ export { packFloat16, unpackFloat16 } from "./ops/float16.ts";
 export { cat, type Padding, type PadOptions, stack } from "./ops/join.ts";
 export { type JumpReluOptions, type JumpReluSums, type JumpReluSumsOptions, jumpRelu, jumpReluSums } from "./ops/jump_relu.ts";
 export { type KeepOptions, keepBatchTopk, keepTopk } from "./ops/keep_topk.ts";
-export { NormAhead } from "./ops/layer_norm/norm_ahead.ts";
 export { type LayerNormOptions, layerNorm } from "./ops/layer_norm.ts";
 export { type LinearOptions, linear } from "./ops/linear.ts";
 export { matmul } from "./ops/matmul.ts";

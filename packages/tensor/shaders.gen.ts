@@ -2245,8 +2245,6 @@ fn sum_by_scan(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 //   out [split, batch, M, N], the epilogue (GELU, TIMES) and ROW_SUMS: as in gemm_portable
 //   VEC: rows of A are loaded as vec4; needs column stride 1, and row stride, batch strides and offset multiples of 4
 //   OUT_VEC: rows of \`out\`, and of what its elements are combined with, are loaded and stored as vec4, gaps behind them too; without ROW_SUMS
-//   NORMALIZE: the finished rows normalised stand behind them in \`out\`, as layer_norm_panel computes them, and their means and 1 / standard
-//     deviations in \`statistics\`; needs OUT_VEC, ONE_PANEL, rows without gaps, and a workgroup's columns to hold whole ones
 // A workgroup keeps a panel of B, KC × (SG·NC), in private memory (NC columns a lane, four beside each other) and walks down rows of A. A row is loaded once by the
 // subgroup, and each element then broadcast to all lanes: SIMD code in which every load is used SG·NC times.
 // For k beyond KC the walk is repeated with the next panel on top of the sums in \`out\`; ONE_PANEL promises that none needs that.
@@ -2281,9 +2279,6 @@ struct Params {
   residualOffset: u32,
   residualRow: u32,
   stretch: u32, // rows a workgroup walks
-  normalizedOffset: u32, // from an element to its normalised one
-  rstdOffset: u32,
-  eps: f32,
   batchShape: array<vec4u, 2>,
   aBatch: array<vec4u, 2>,
   bBatch: array<vec4u, 2>,
@@ -2297,12 +2292,9 @@ const OUT_VEC = false; //#param
 const ONE_PANEL = false; //#param
 const GELU = false; //#param
 const TIMES = false; //#param
-const RESIDUAL = false; //#param
-const NORMALIZE = false; //#param
 const ROW_SUMS = false; //#param
 const j = 0u; //#loop
 const q = 0u; //#loop
-const c = 0u; //#loop
 const e = 0u; //#loop
 const h = 0u; //#loop
 
@@ -2324,12 +2316,6 @@ const h = 0u; //#loop
 @group(0) @binding(7) var<storage, read> times4: array<vec4f>;
 //#end
 
-//#if NORMALIZE
-@group(0) @binding(8) var<storage, read_write> statistics: array<f32>;
-@group(0) @binding(9) var<storage, read> normWeight4: array<vec4f>;
-@group(0) @binding(10) var<storage, read> normBias4: array<vec4f>;
-//#end
-
 // GELU in its tanh form (Hendrycks and Gimpel, arXiv 1606.08415): with u = √(2/π)·(x + 0.044715 x³), 0.5·x·(1 + tanh u) is
 // x / (1 + exp(−2u)). The clamp keeps exp finite.
 fn gelu_divisor(v: f32) -> f32 {
@@ -2348,8 +2334,6 @@ fn gelu_slope(v: f32) -> f32 {
   let slope = s + v * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * v * v);
   return select(select(slope, 1.0, v > 10.0), 0.0, v < -10.0);
 }
-
-var<private> panel: array<f32, KC * NC>;
 
 // A lane has four neighbouring columns, and more of them further on.
 fn column_of(first: u32, c: u32) -> u32 { return first + 4u * SG * (c / 4u) + c % 4u; }
@@ -2389,38 +2373,33 @@ fn main(
   let start = batch_offsets(batch);
   let out0 = split * params.outSlice + batch * params.m * params.outRow;
   let rowSums0 = split * params.outSlice + params.rowSumsOffset + batch * params.m;
-  //#if RESIDUAL
   let residual0 = params.residualOffset + batch * params.m * params.residualRow;
-  //#end
-  //#for c in 0..NC
-  let column__c = column_of(firstColumn, c);
-  let inside__c = column__c < params.n;
-  //#end
-  //#if NORMALIZE
   //#for h in 0..NC/4
-  let vector__h = min(h * SG + lane, params.n / 4u - 1u);
-  let normWeight__h = normWeight4[vector__h];
-  let normBias__h = normBias4[vector__h];
-  //#end
+  let column__h = column_of(firstColumn, 4u * h);
   //#end
 
   var k0 = firstK;
   loop {
     let isFirst = ONE_PANEL || k0 == firstK;
     let isLast = ONE_PANEL || k0 + KC >= endK;
-    for (var n = 0u; n < KC * NC; n++) {
-      let k = k0 + n / NC;
+    // Those rows of B that meet the j-th vectors of A. WGSL clears arrays, element by element in the compiler's eyes, and LLVM takes a time that
+    // grows with the square of an array's size: several compile sooner than one.
+    //#for j in 0..KC/SG/4
+    var panel__j: array<f32, 4 * SG * NC>; // of numbers: vectors would take longer as well
+    for (var n = 0u; n < 4u * SG * NC; n++) {
+      let k = k0 + 4u * SG * j + n / NC;
       let column = min(column_of(firstColumn, n % NC), params.n - 1u);
-      if (k < endK) { panel[n] = b[start.y + column * params.bColumn + k * params.bRow]; } else { panel[n] = 0.0; }
+      if (k < endK) { panel__j[n] = b[start.y + column * params.bColumn + k * params.bRow]; } else { panel__j[n] = 0.0; }
     }
+    //#end
     var starts = array<f32, NC>();
     for (var c = 0u; c < min(NC, params.n); c++) { // no constant: a loop that is spelled out takes long to compile
       let column = column_of(firstColumn, c);
       if (isFirst && params.hasBias != 0u && column < params.n) { starts[c] = bias[column]; }
     }
-    //#for c in 0..NC
-    let start__c = starts[c];
-    var sum__c = 0.0;
+    //#for h in 0..NC/4
+    let start__h = vec4f(starts[4u * h], starts[4u * h + 1u], starts[4u * h + 2u], starts[4u * h + 3u]);
+    var sum__h = vec4f();
     //#end
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row; from beyond the edge it takes the row's first one, and no notice of it.
     //#for j in 0..KC/SG/4
@@ -2432,87 +2411,44 @@ fn main(
     for (var row = firstRow; row <= endRow; row++) {
       if (row > firstRow) {
         let place = out0 + (row - 1u) * params.outRow;
+        let added = residual0 + (row - 1u) * params.residualRow;
+        //#for h in 0..NC/4
         //#if OUT_VEC
-        //#if NORMALIZE
-        //#for h in 0..NC/4
-        //| var row__h = vec4f();
-        //#end
-        //#end
-        //#for h in 0..NC/4
-        //#for c in 4*h..4*h+1
-        //| if (column__c < params.outRow) {
-        //|   let place__h = (place + column__c) / 4u;
-        //#if RESIDUAL
-        //|   let added__h = (residual0 + (row - 1u) * params.residualRow + column__c) / 4u;
-        //#end
-        //#end
-        //|   var value = vec4f();
-        //#for c in 4*h..4*h+4
-        //|   value[c % 4u] = sum__c;
-        //#end
-        //|   if (!isFirst) { value += out4[place__h]; }
+        //| if (column__h < params.outRow) {
+        //|   let place__h = (place + column__h) / 4u;
+        //|   var value__h = sum__h;
+        //|   if (!isFirst) { value__h += out4[place__h]; }
         //|   if (isLast) {
         //#if GELU
-        //|     slopes4[place__h] = vec4f(gelu_slope(value[0]), gelu_slope(value[1]), gelu_slope(value[2]), gelu_slope(value[3]));
-        //|     value = vec4f(gelu(value[0]), gelu(value[1]), gelu(value[2]), gelu(value[3]));
+        //|     slopes4[place__h] = vec4f(gelu_slope(value__h.x), gelu_slope(value__h.y), gelu_slope(value__h.z), gelu_slope(value__h.w));
+        //|     value__h = vec4f(gelu(value__h.x), gelu(value__h.y), gelu(value__h.z), gelu(value__h.w));
         //#end
         //#if TIMES
-        //|     value *= times4[place__h];
+        //|     value__h *= times4[place__h];
         //#end
-        //#if RESIDUAL
-        //|     value += residual4[added__h];
-        //#end
+        //|     if (params.hasResidual != 0u) { value__h += residual4[(added + column__h) / 4u]; }
         //|   }
-        //|   out4[place__h] = value;
-        //#if NORMALIZE
-        //|   row__h = value;
-        //#end
+        //|   out4[place__h] = value__h;
         //| }
-        //#end
-        //#if NORMALIZE
-        //| var total = vec4f();
-        //#for h in 0..NC/4
-        //| total += row__h;
-        //#end
-        //| let center = subgroupAdd((total.x + total.y) + (total.z + total.w)) / f32(params.n);
-        //| var squares = vec4f();
-        //#for h in 0..NC/4
-        //#for c in 4*h..4*h+1
-        //| let d__h = select(vec4f(), row__h - center, inside__c);
-        //#end
-        //| squares += d__h * d__h;
-        //#end
-        //| let variance = subgroupAdd((squares.x + squares.y) + (squares.z + squares.w)) / f32(params.n);
-        //| let scale = 1.0 / sqrt(variance + params.eps);
-        //#for h in 0..NC/4
-        //#for c in 4*h..4*h+1
-        //| if (inside__c) { out4[(place + params.normalizedOffset + column__c) / 4u] = d__h * scale * normWeight__h + normBias__h; }
-        //#end
-        //#end
-        //| if (lane == 0u) {
-        //|   statistics[batch * params.m + row - 1u] = center;
-        //|   statistics[params.rstdOffset + batch * params.m + row - 1u] = scale;
-        //| }
-        //#end
         //#else
-        //#for c in 0..NC
-        if (inside__c) {
-          var value = sum__c;
-          if (!isFirst) { value += out[place + column__c]; }
+        //#for e in 0..4
+        if (column__h + e < params.n) {
+          let at = place + column__h + e;
+          var value = sum__h[e];
+          if (!isFirst) { value += out[at]; }
           if (isLast) {
             //#if GELU
-            slopes[place + column__c] = gelu_slope(value);
+            slopes[at] = gelu_slope(value);
             value = gelu(value);
             //#end
             //#if TIMES
-            value *= times[place + column__c];
+            value *= times[at];
             //#end
-            //#if RESIDUAL
-            value += residual[residual0 + (row - 1u) * params.residualRow + column__c];
-            //#end
+            if (params.hasResidual != 0u) { value += residual[added + column__h + e]; }
           }
-          out[place + column__c] = value;
+          out[at] = value;
         }
+        //#end
         //#end
         //#end
       }
@@ -2537,16 +2473,17 @@ fn main(
         if (isFirst) { out[place] = rowSum; } else { out[place] += rowSum; }
       }
       //#end
-      //#for c in 0..NC
-      sum__c = start__c;
+      //#for h in 0..NC/4
+      sum__h = start__h;
       //#end
       //#for j in 0..KC/SG/4
       //#for q in 0..SG
       //#for e in 0..4
       {
-        let x = subgroupBroadcast(x__j[e], q);
-        //#for c in 0..NC
-        sum__c = fma(x, panel[(4u * (j * SG + q) + e) * NC + c], sum__c);
+        let x = vec4f(subgroupBroadcast(x__j[e], q));
+        //#for h in 0..NC/4
+        const n__h = (4u * q + e) * NC + 4u * h;
+        sum__h = fma(x, vec4f(panel__j[n__h], panel__j[n__h + 1u], panel__j[n__h + 2u], panel__j[n__h + 3u]), sum__h);
         //#end
       }
       //#end

@@ -67,11 +67,6 @@ class Launched {
   has(name: string): boolean {
     return this.bytesOf(name) > 0 || this.bytesOf(`${name}4`) > 0;
   }
-
-  /** Whether the kernel adds a residual: some kernels are told so by a parameter, others are made for it. */
-  get hasResidual(): boolean {
-    return this.get("hasResidual") + this.define("RESIDUAL") > 0;
-  }
 }
 
 const everything: Rule = (launch) => ({ bytes: launch.bound() });
@@ -88,12 +83,12 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
   "gemm_tile.main": product,
   "gemm_reduce.main": (launch) => {
     const [slice, sums] = [launch.get("slice"), launch.get("rows") * launch.get("n")];
-    const extra = (launch.has("slopes") ? sums : 0) + (launch.has("times") ? sums : 0) + (launch.hasResidual ? sums : 0);
+    const extra = (launch.has("slopes") ? sums : 0) + (launch.has("times") ? sums : 0) + sums * launch.get("hasResidual");
     return { flops: slice * (launch.get("splits") - 1), bytes: 4 * (slice * (launch.get("splits") + 1) + extra) };
   },
   "linear_gradients_panel.main": (launch) => {
     const [rows, outs, ins] = [launch.get("rows"), launch.get("outs"), launch.get("ins")];
-    const given = rows * outs + outs * ins + rows * ins * (1 + launch.get("hasTimes") + (launch.hasResidual ? 1 : 0));
+    const given = rows * outs + outs * ins + rows * ins * (1 + launch.get("hasTimes") + launch.get("hasResidual"));
     return { flops: 4 * rows * outs * ins, bytes: 4 * (given + rows * ins + launch.get("parts") * outs * (ins + 1)) };
   },
   "sum_slices.main": (launch) => {
@@ -169,10 +164,9 @@ function product(launch: Launched): LaunchCost {
     return count;
   };
   const own = m * n * batches;
-  const beside = (launch.has("slopes") ? own : 0) + (launch.has("times") ? own : 0) + (launch.hasResidual ? own : 0);
+  const beside = (launch.has("slopes") ? own : 0) + (launch.has("times") ? own : 0) + own * launch.get("hasResidual");
   const operands = matrices("aBatch") * m * k + matrices("bBatch") * k * n + (launch.get("hasBias") ? n : 0);
-  const normalized = launch.define("NORMALIZE") ? own + 2 * m * batches + 2 * n : 0; // and the rows' statistics, weight and bias
-  return { flops: 2 * own * k, bytes: 4 * (operands + own * Math.max(1, launch.get("splits")) + beside + normalized) };
+  return { flops: 2 * own * k, bytes: 4 * (operands + own * Math.max(1, launch.get("splits")) + beside) };
 }
 
 /** Products of rows of queries and keys: forward 2, for the queries' gradient 3, for the keys' and values' 4. */

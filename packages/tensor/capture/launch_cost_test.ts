@@ -6,9 +6,6 @@ import { scaledDotProductAttention } from "../ops/attention.ts";
 import { embedding } from "../ops/embedding.ts";
 import { gemm } from "../ops/gemm/gemm.ts";
 import { linearGradients } from "../ops/gemm/linear_gradients.ts";
-import { NormAhead } from "../ops/layer_norm/norm_ahead.ts";
-import { layerNorm } from "../ops/layer_norm.ts";
-import { linear } from "../ops/linear.ts";
 import { reluAutoencoder } from "../ops/relu_autoencoder.ts";
 import type { Tensor } from "../tensor.ts";
 import { costOf } from "./launch_cost.ts";
@@ -83,15 +80,6 @@ describe("costOf()", () => {
       expect(bytes({ times: zeros([300, ins]) })).toBe(bytes({}) + more);
       expect(bytes({ residual: zeros([300, ins]) })).toBe(bytes({}) + more);
     }
-  });
-
-  it("counts rows that a product normalises beside it, as their own kernel would but for reading them", () => {
-    const [x, weight, norm] = [zeros([300, 24]), zeros([16, 24]), { weight: zeros([16]), bias: zeros([16]), eps: 1e-5 }];
-    const counts = (ahead?: NormAhead) =>
-      inFamily("panel", () => layerNorm(linear(x, weight, null, { ahead }), norm.weight, norm.bias, { eps: norm.eps, ahead }));
-    const [one, two] = [counts(new NormAhead(norm)), counts()];
-    expect(one.flops).toBe(2 * 300 * 24 * 16);
-    expect(two.bytes - one.bytes).toBe(device.subgroupSize > 0 ? 4 * 300 * 16 : 0);
   });
 
   it("counts an autoencoder's step as its five products, in every family", () => {

@@ -1,6 +1,5 @@
 import { tensor } from "../create.ts";
 import { embedding } from "../ops/embedding.ts";
-import type { NormAhead } from "../ops/layer_norm/norm_ahead.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { type LinearOptions, linear } from "../ops/linear.ts";
 import type { Rng } from "../random/philox.ts";
@@ -56,7 +55,7 @@ export class Embedding extends Module<[Tensor], Tensor> {
 }
 
 /** Normalises the last axis to mean 0 and variance 1, then scales and shifts (Ba et al. 2016). */
-export class LayerNorm extends Module<[x: Tensor, ahead?: NormAhead], Tensor> {
+export class LayerNorm extends Module<[Tensor], Tensor> {
   readonly weight: Parameter;
   readonly bias: Parameter;
   /** Added to the variance. */
@@ -69,9 +68,9 @@ export class LayerNorm extends Module<[x: Tensor, ahead?: NormAhead], Tensor> {
     this.bias = parameter([width], () => 0);
   }
 
-  /** `x [..., width]`; `ahead` is what a linear layer before it may have done already. */
-  override forward(x: Tensor, ahead?: NormAhead): Tensor {
-    return layerNorm(x, this.weight, this.bias, { eps: this.eps, ahead });
+  /** `x [..., width]` → the same shape. */
+  override forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, { eps: this.eps });
   }
 }
 

@@ -4,21 +4,17 @@ import { DTypeError, ShapeError } from "../errors.ts";
 import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { launchBackward, launchForward } from "./layer_norm/launch.ts";
-import type { NormAhead } from "./layer_norm/norm_ahead.ts";
 
 /** Options of {@link layerNorm}. */
 export interface LayerNormOptions {
   /** Added to the variance; default 1e-5. */
   readonly eps?: number;
-  /** What the kernel before may have done already. */
-  readonly ahead?: NormAhead | undefined;
 }
 
 interface Attributes {
   readonly eps: number;
   readonly hasWeight: boolean;
   readonly hasBias: boolean;
-  readonly ahead: NormAhead | undefined;
 }
 
 /** Inputs are x, then weight and bias where there are any. */
@@ -39,9 +35,7 @@ const layerNormOp: Op<Attributes> = {
 
   /** y, and for the gradient the rows' means and 1 / standard deviations. */
   forward(inputs, attributes) {
-    const { x, weight, bias } = parts(inputs, attributes);
-    const { eps, ahead } = attributes;
-    const { y, mean, rstd } = ahead?.take(x, { weight, bias, eps }) ?? launchForward({ x, weight, bias }, { eps });
+    const { y, mean, rstd } = launchForward(parts(inputs, attributes), attributes);
     return [y, mean, rstd];
   },
 
@@ -67,6 +61,6 @@ const layerNormOp: Op<Attributes> = {
  */
 export function layerNorm(x: Tensor, weight: Tensor | null = null, bias: Tensor | null = null, options: LayerNormOptions = {}): Tensor {
   const inputs = [x, weight, bias].filter((t) => t !== null);
-  const { eps = 1e-5, ahead } = options;
-  return apply(layerNormOp, inputs, { eps, ahead, hasWeight: weight !== null, hasBias: bias !== null });
+  const { eps = 1e-5 } = options;
+  return apply(layerNormOp, inputs, { eps, hasWeight: weight !== null, hasBias: bias !== null });
 }

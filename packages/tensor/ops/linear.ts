@@ -5,7 +5,6 @@ import { format } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { gemm } from "./gemm/gemm.ts";
 import { linearGradients } from "./gemm/linear_gradients.ts";
-import type { NormAhead } from "./layer_norm/norm_ahead.ts";
 import { squeeze, transpose, unsqueeze } from "./view.ts";
 
 /** Options of {@link linear}. */
@@ -14,15 +13,12 @@ export interface LinearOptions {
   readonly activation?: "gelu";
   /** Added to the result, of its shape. */
   readonly residual?: Tensor;
-  /** The layer normalisation that comes next, for the kernel to do as well if it can. */
-  readonly ahead?: NormAhead | undefined;
 }
 
 interface LinearAttributes {
   readonly hasBias: boolean;
   readonly hasResidual: boolean;
   readonly activation: "gelu" | undefined;
-  readonly ahead: NormAhead | undefined;
 }
 
 /** The inputs by name: x [.., in], weight [out, in], bias [out], residual [.., out]. */
@@ -39,18 +35,8 @@ const linearOp: Op<LinearAttributes> = {
   name: "linear",
   forward(inputs, attributes) {
     const { x, weight, bias, residual } = named(inputs, attributes);
-    const { activation, ahead } = attributes;
-    const b = transpose(weight, 0, 1);
-    const { out, slopes, normalized } = gemm({
-      a: x,
-      b,
-      bias,
-      residual,
-      activation,
-      normalize: ahead?.norm,
-      alignRows: activation === undefined,
-    });
-    if (normalized) ahead?.keep(out, normalized);
+    const { activation } = attributes;
+    const { out, slopes } = gemm({ a: x, b: transpose(weight, 0, 1), bias, residual, activation, alignRows: activation === undefined });
     return slopes ? [out, slopes] : [out];
   },
   gradient(context) {
@@ -77,14 +63,14 @@ const linearOp: Op<LinearAttributes> = {
  * @throws ShapeError if sizes do not match.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
-  const { activation, residual, ahead } = options;
+  const { activation, residual } = options;
   check(x, weight, bias, residual);
   if (x.rank === 1) {
     const row = linear(unsqueeze(x, 0), weight, bias, { ...options, ...(residual && { residual: unsqueeze(residual, 0) }) });
     return squeeze(row, 0);
   }
   const inputs = [x, weight, ...(bias ? [bias] : []), ...(residual ? [residual] : [])];
-  return apply(linearOp, inputs, { hasBias: bias !== null, hasResidual: residual !== undefined, activation, ahead });
+  return apply(linearOp, inputs, { hasBias: bias !== null, hasResidual: residual !== undefined, activation });
 }
 
 function check(x: Tensor, weight: Tensor, bias: Tensor | null, residual: Tensor | undefined): void {

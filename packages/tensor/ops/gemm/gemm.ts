@@ -1,10 +1,9 @@
 import type { Param } from "../../device/command.ts";
-import type { Bindable, Device } from "../../device/device.ts";
+import type { Bindable } from "../../device/device.ts";
 import { kernel } from "../../device/kernel.ts";
 import { broadcastShapes, eight, rowMajorStrides } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { dense, empty } from "../copy.ts";
-import type { NormalizedRows } from "../layer_norm/launch.ts";
 import { inFours, type Rows, rowsOf } from "../rows.ts";
 import { pairLayout, sumInto } from "../sum_slices.ts";
 import { plan } from "./plan.ts";
@@ -26,17 +25,8 @@ export interface Product {
   readonly residual?: Tensor | undefined;
   /** Ask for `rowSums`; only for operands without batch axes. */
   readonly rowSums?: boolean | undefined;
-  /** Normalise the rows of `out` as well, if the kernel that is chosen holds whole ones; else `normalized` is undefined. */
-  readonly normalize?: RowNorm | undefined;
   /** Let long rows begin at multiples of 4 elements, which later products over them load faster; the gaps' contents are arbitrary. */
   readonly alignRows?: boolean | undefined;
-}
-
-/** A layer normalisation: weight and bias `[N]`, and what is added to the variance. */
-export interface RowNorm {
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-  readonly eps: number;
 }
 
 /** What {@link gemm} computes. */
@@ -47,8 +37,6 @@ export interface ProductResult {
   readonly slopes: Tensor | undefined;
   /** Sums of `a`'s rows, `[M]`. */
   readonly rowSums: Tensor | undefined;
-  /** The rows of `out` normalised, behind them in the same storage, and their means and 1 / standard deviations, flat. */
-  readonly normalized: NormalizedRows | undefined;
 }
 
 /**
@@ -69,40 +57,34 @@ export function gemm(product: Product): ProductResult {
   const chosen = plan(device, problem, {
     gelu: activation === "gelu",
     times: product.times !== undefined,
-    residual: residual !== undefined,
     rowSums,
-    normalize: product.normalize !== undefined,
     inFours: inFours(outRow, added?.stride ?? 0, added?.tensor.offset ?? 0),
   });
 
   const shape = [...broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2)!, n];
   const size = batches * m * outRow;
-  // Row sums or normalised rows go behind the matrix in the same storage: a kernel may write to few of them.
-  const { secondAt, slice } = pairLayout({ first: size, second: chosen.normalizes ? size : rowSums ? m : 0 });
+  // Row sums go behind the matrix in the same storage: a kernel may write to few of them.
+  const { secondAt, slice } = pairLayout({ first: size, second: rowSums ? m : 0 });
   const { storage, range } = empty([slice], { device });
   const strides = rowMajorStrides([...shape.slice(0, -1), outRow]);
   const out = new Tensor(device, storage, { shape, strides, dtype: "f32" });
   const slopes = activation ? new Tensor(device, empty([size], { device }).storage, { shape, strides, dtype: "f32" }) : undefined;
-
-  const norm = chosen.normalizes ? normOf(product.normalize!, { rows: batches * m, device }) : undefined;
 
   const isSplit = chosen.splits > 1;
   const target = isSplit ? empty([chosen.splits * slice], { device }).range : range;
   const epilogue = epilogueOf(product, { slopes, added });
   const own = isSplit ? epilogueOf({ a, b }) : epilogue;
   device.run(chosen.kernel, {
-    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, out4: target, ...own.bindings, ...norm?.bindings },
+    bindings: { a: a.whole, b: b.whole, a4: a.whole, b4: b.whole, out: target, out4: target, ...own.bindings },
     params: {
       ...operandParams(problem),
       ...own.params,
-      ...norm?.params,
       splits: chosen.splits,
       splitLength: chosen.splitLength,
       stretch: chosen.stretch,
       outRow,
       outSlice: slice,
       rowSumsOffset: secondAt,
-      normalizedOffset: secondAt,
     },
     workgroups: chosen.workgroups,
   });
@@ -116,8 +98,7 @@ export function gemm(product: Product): ProductResult {
     });
   }
   const sums = rowSums ? new Tensor(device, storage, { shape: [m], offset: secondAt, dtype: "f32" }) : undefined;
-  const normalized = norm && { y: new Tensor(device, storage, { shape, strides, offset: secondAt, dtype: "f32" }), ...norm.statistics };
-  return { out, slopes, rowSums: sums, normalized };
+  return { out, slopes, rowSums: sums };
 }
 
 /** With shorter rows the gaps would cost more than they bring. */
@@ -126,18 +107,6 @@ const WORTH_ALIGNING = 64;
 /** Whether a product has anything done to it besides being added up. */
 function hasEpilogue({ bias, activation, times, residual }: Product): boolean {
   return [bias, activation, times, residual].some((part) => part !== undefined);
-}
-
-/** Where a kernel that normalises rows finds what it needs, and puts their means and 1 / standard deviations. */
-function normOf({ weight, bias, eps }: RowNorm, { rows, device }: { rows: number; device: Device }) {
-  const { secondAt, slice } = pairLayout({ first: rows, second: rows });
-  const { storage, range } = empty([slice], { device });
-  const part = (offset: number): Tensor => new Tensor(device, storage, { shape: [rows], offset, dtype: "f32" });
-  return {
-    bindings: { statistics: range, normWeight4: dense(weight), normBias4: dense(bias) },
-    params: { rstdOffset: secondAt, eps },
-    statistics: { mean: part(0), rstd: part(secondAt) },
-  };
 }
 
 interface Epilogue {

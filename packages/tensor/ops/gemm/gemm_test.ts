@@ -286,10 +286,10 @@ describe("the property of gemm()", () => {
     ["a panel that forgets the one before", "gemm_panel", "panel", [/if \(!isFirst\)/g, "if (false)"], long],
     ["the bias of another column", "gemm_panel", "panel", [/bias\[column/g, "bias[0u * column"], full],
     ["another GELU", "gemm_panel", "panel", [/0\.044715/g, "0.04"], full],
-    ["a residual taken off", "gemm_panel", "panel", [/value \+= residual/g, "value -= residual"], full],
+    ["a residual taken off", "gemm_panel", "panel", [/value_0 \+= residual/g, "value_0 -= residual"], full],
     ["a residual taken off odd rows", "gemm_panel", "panel", [/value \+= residual/g, "value -= residual"], odd],
-    ["columns that change places", "gemm_panel", "panel", [/value\[1u % 4u\] = sum_1/g, "value[1u % 4u] = sum_2"], full],
-    ["an odd column beside its place", "gemm_panel", "panel", [/out\[place \+ column_1\] = value/g, "out[place + column_2] = value"], odd],
+    ["columns that change places", "gemm_panel", "panel", [/panel_0\[n_0 \+ 1u\]/g, "panel_0[n_0 + 2u]"], full],
+    ["an odd column beside its place", "gemm_panel", "panel", [/at = place \+ column_0 \+ 1u/g, "at = place + column_0 + 2u"], odd],
     ["a tile that reads too far", "gemm_tile", "tile", [/return select\(vec4f\(\), value, isInside\)/g, "return value"], gaps],
     ["a lost split", "sum_slices", "tile", [/s < params\.splits/, "s + 1u < params.splits"], long],
     [

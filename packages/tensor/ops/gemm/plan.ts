@@ -8,12 +8,9 @@ import type { Operand, Problem } from "./problem.ts";
 export interface Variant {
   readonly gelu: boolean;
   readonly times: boolean;
-  readonly residual: boolean;
   readonly rowSums: boolean;
   /** Rows of the result, gaps behind them included, and of what is combined with it begin at multiples of 4 elements. */
   readonly inFours: boolean;
-  /** Normalise the rows as well, if the kernel can. */
-  readonly normalize: boolean;
 }
 
 /** How a product is computed: the kernel, and how the work is dealt out. */
@@ -26,8 +23,6 @@ export interface Plan {
   readonly splitLength: number;
   /** Rows that a workgroup walks; for the panel kernel. */
   readonly stretch: number;
-  /** Whether the kernel normalises the rows. */
-  readonly normalizes: boolean;
 }
 
 /**
@@ -55,7 +50,6 @@ function portable(problem: Problem, variant: Variant): Plan {
     kernel: kernel("gemm_portable", "main", { GELU: gelu, TIMES: times, ROW_SUMS: rowSums }),
     workgroups: Math.ceil((blocks * split.splits) / 64),
     stretch: 0,
-    normalizes: false,
     ...split,
   };
 }
@@ -93,11 +87,7 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
   const blocks = across * Math.ceil(m / stretch);
   const wanted = m * n * k * batches < TOO_FEW_TO_SPLIT ? 1 : PANEL_WORKGROUPS / blocks;
   const split = splitK(k, { wanted, shortest: panelLength, multipleOf: panelLength });
-  const { gelu, times, residual, rowSums } = afterSplit(variant, split);
-  const onePanel = k <= SHORT_PANEL;
-  const isPlain = !gelu && !times && !rowSums;
-  // Whole rows are one subgroup's, and finished at once.
-  const normalizes = variant.normalize && isPlain && onePanel && variant.inFours && n > 0 && inFours(n) && n <= lanes * columns;
+  const { gelu, times, rowSums } = afterSplit(variant, split);
   return {
     kernel: kernel("gemm_panel", "main", {
       SG: lanes,
@@ -105,16 +95,13 @@ function panel(problem: Problem, variant: Variant, { lanes, tuned }: { lanes: nu
       KC: panelLength,
       VEC: isAligned(problem.a, "column"),
       OUT_VEC: variant.inFours && !rowSums,
-      ONE_PANEL: onePanel,
+      ONE_PANEL: k <= SHORT_PANEL,
       GELU: gelu,
       TIMES: times,
-      RESIDUAL: residual,
-      NORMALIZE: normalizes,
       ROW_SUMS: rowSums,
     }),
     workgroups: blocks * split.splits,
     stretch,
-    normalizes,
     ...split,
   };
 }
@@ -151,7 +138,7 @@ function tile(problem: Problem, variant: Variant, tuned: ProductForm | undefined
     TIMES: times,
     ROW_SUMS: rowSums,
   };
-  return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, normalizes: false, ...split };
+  return { kernel: kernel("gemm_tile", "main", defines), workgroups: blocks * split.splits, stretch: 0, ...split };
 }
 
 /** Whether an operand can be read as vec4 along an axis: neighbours there, and everything else at multiples of 4. */
@@ -174,5 +161,5 @@ function splitK(
 
 /** What is left for the product's kernel to do: the epilogue of a split product is the reduction's. */
 function afterSplit(variant: Variant, { splits }: { splits: number }): Variant {
-  return splits > 1 ? { ...variant, gelu: false, times: false, residual: false } : variant;
+  return splits > 1 ? { ...variant, gelu: false, times: false } : variant;
 }

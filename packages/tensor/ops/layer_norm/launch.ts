@@ -13,15 +13,8 @@ export interface Inputs {
   readonly bias?: Tensor | undefined;
 }
 
-/** Normalised rows `[.., C]`, and the rows' means and 1 / standard deviations, flat. */
-export interface NormalizedRows {
-  readonly y: Tensor;
-  readonly mean: Tensor;
-  readonly rstd: Tensor;
-}
-
-/** Normalises the rows of x. */
-export function launchForward({ x, weight, bias }: Inputs, { eps }: { eps: number }): NormalizedRows {
+/** Normalises the rows of x: they, `[.., C]`, and their means and 1 / standard deviations, flat. */
+export function launchForward({ x, weight, bias }: Inputs, { eps }: { eps: number }): { y: Tensor; mean: Tensor; rstd: Tensor } {
   const { tensor, rows, length, stride } = rowsOf(x);
   const { device } = x;
   const [y, mean, rstd] = [empty(x.shape, { device }), empty([rows], { device }), empty([rows], { device })];
@@ -31,9 +24,7 @@ export function launchForward({ x, weight, bias }: Inputs, { eps }: { eps: numbe
   const panel = panelForm(device, [{ tensor, rows, length, stride }]);
   if (panel) {
     const { chunk, workgroups } = stretches(rows);
-    // No vectors but those that a row has: the same sums as in the kernel of products that normalises their rows, to the same bits.
-    const form = { ...panel, V: Math.ceil(length / (4 * panel.SG)) };
-    device.run(kernel("layer_norm_panel", "forward", { ...form, ...has }), { bindings, params: { ...params, chunk }, workgroups });
+    device.run(kernel("layer_norm_panel", "forward", { ...panel, ...has }), { bindings, params: { ...params, chunk }, workgroups });
   } else {
     const form = rowForm(device, { rows, length });
     device.run(kernel("layer_norm", "forward", { ...form, ...has }), { bindings, params, workgroups: rowGroups(rows, form) });
