@@ -60,9 +60,6 @@ const u = 0u; //#loop
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read> residual4: array<vec4f>;
 
-var<private> panel: array<f32, KC * 4>;
-var<private> ofWeight: array<f32, KC * 4>;
-
 @compute @workgroup_size(SG)
 fn main(
   @builtin(workgroup_id) id: vec3u,
@@ -84,11 +81,16 @@ fn main(
   loop {
     let isFirst = first == 0u;
     let isLast = first + KC >= params.outs;
-    ofWeight = array<f32, KC * 4>();
-    for (var n = 0u; n < 4u * KC; n++) {
-      let at = params.weightOffset + min(first + n / 4u, params.outs - 1u) * params.weightRow;
-      panel[n] = weight[at + min(column + n % 4u, params.ins - 1u) * params.weightColumn];
+    // What meets the j-th vectors of g, number n = 4 k + c for its k-th element; in several arrays to compile sooner: see gemm_panel.
+    //#for j in 0..KC/SG/4
+    var panel__j: array<f32, 16 * SG>;
+    var ofWeight__j: array<f32, 16 * SG>;
+    for (var n = 0u; n < 16 * SG; n++) {
+      let at = params.weightOffset + min(first + 4 * SG * j + n / 4u, params.outs - 1u) * params.weightRow;
+      panel__j[n] = weight[at + min(column + n % 4u, params.ins - 1u) * params.weightColumn];
+      ofWeight__j[n] = 0.0;
     }
+    //#end
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row of g; beyond the last they are 0.
     //#for j in 0..KC/SG/4
     let k__j = vec4u(first + 4u * (j * SG + lane)) + vec4u(0u, 1u, 2u, 3u);
@@ -152,51 +154,44 @@ fn main(
       let xFour__u = vec4f(input[xRow__u + column4.x], input[xRow__u + column4.y], input[xRow__u + column4.z], input[xRow__u + column4.w]);
       let x__u = select(vec4f(), xFour__u, isRow__u);
       //#end
-      //#for c in 0..4
-      var sum__u__c = 0.0;
+      sum__u = vec4f();
       //#end
-      //#end
-      //#for k in 0..KC
+      //#for j in 0..KC/SG/4
+      //#for k in 0..4*SG
       {
         //#for u in 0..U
-        //#for j in k/4/SG..k/4/SG+1
-        let element__u = subgroupBroadcast(g__u__j[k % 4u], k / 4u % SG);
-        //#end
-        //#for c in 0..4
-        sum__u__c = fma(element__u, panel[k * 4 + c], sum__u__c);
-        //#end
+        let element__u = vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u));
+        sum__u = fma(element__u, vec4f(panel__j[4 * k], panel__j[4 * k + 1], panel__j[4 * k + 2], panel__j[4 * k + 3]), sum__u);
         //#end
       }
       //#end
-      //#for u in 0..U
-      //#for c in 0..4
-      sum__u[c] = sum__u__c;
       //#end
-      //#end
-      //#for k in 0..KC
+      //#for j in 0..KC/SG/4
+      //#for k in 0..4*SG
       {
         //#for u in 0..U
-        //#for j in k/4/SG..k/4/SG+1
-        let element__u = subgroupBroadcast(g__u__j[k % 4u], k / 4u % SG);
+        let element__u = vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u));
         //#end
+        var four = vec4f(ofWeight__j[4 * k], ofWeight__j[4 * k + 1], ofWeight__j[4 * k + 2], ofWeight__j[4 * k + 3]);
+        //#for u in 0..U
+        four = fma(element__u, x__u, four);
         //#end
         //#for c in 0..4
-        var ofWeight__c = ofWeight[k * 4 + c];
-        //#for u in 0..U
-        ofWeight__c = fma(element__u, x__u[c], ofWeight__c);
-        //#end
-        ofWeight[k * 4 + c] = ofWeight__c;
+        ofWeight__j[4 * k + c] = four[c];
         //#end
       }
+      //#end
       //#end
     }
 
     // In a loop, though it makes private memory slow: spelled out, these stores would take longer to compile than all the rest.
     let sums = part * params.slice;
-    for (var n = 0u; n < 4u * min(KC, params.outs - first); n++) {
+    //#for j in 0..KC/SG/4
+    for (var n = 0u; n < 4u * min(4 * SG, params.outs - min(params.outs, first + 4 * SG * j)); n++) {
       let at = column + n % 4u;
-      if (at < params.ins) { partials[sums + (first + n / 4u) * params.ins + at] = ofWeight[n]; }
+      if (at < params.ins) { partials[sums + (first + 4 * SG * j + n / 4u) * params.ins + at] = ofWeight__j[n]; }
     }
+    //#end
     if (block % blocks == 0u) {
       var ofBias: array<f32, KC / SG>;
       //#for j in 0..KC/SG/4

@@ -3914,9 +3914,6 @@ const u = 0u; //#loop
 @group(0) @binding(7) var<storage, read> residual: array<f32>;
 @group(0) @binding(7) var<storage, read> residual4: array<vec4f>;
 
-var<private> panel: array<f32, KC * 4>;
-var<private> ofWeight: array<f32, KC * 4>;
-
 @compute @workgroup_size(SG)
 fn main(
   @builtin(workgroup_id) id: vec3u,
@@ -3938,11 +3935,16 @@ fn main(
   loop {
     let isFirst = first == 0u;
     let isLast = first + KC >= params.outs;
-    ofWeight = array<f32, KC * 4>();
-    for (var n = 0u; n < 4u * KC; n++) {
-      let at = params.weightOffset + min(first + n / 4u, params.outs - 1u) * params.weightRow;
-      panel[n] = weight[at + min(column + n % 4u, params.ins - 1u) * params.weightColumn];
+    // What meets the j-th vectors of g, number n = 4 k + c for its k-th element; in several arrays to compile sooner: see gemm_panel.
+    //#for j in 0..KC/SG/4
+    var panel__j: array<f32, 16 * SG>;
+    var ofWeight__j: array<f32, 16 * SG>;
+    for (var n = 0u; n < 16 * SG; n++) {
+      let at = params.weightOffset + min(first + 4 * SG * j + n / 4u, params.outs - 1u) * params.weightRow;
+      panel__j[n] = weight[at + min(column + n % 4u, params.ins - 1u) * params.weightColumn];
+      ofWeight__j[n] = 0.0;
     }
+    //#end
     // Lane l carries elements 4·l … 4·l + 3 of each 4·SG of a row of g; beyond the last they are 0.
     //#for j in 0..KC/SG/4
     let k__j = vec4u(first + 4u * (j * SG + lane)) + vec4u(0u, 1u, 2u, 3u);
@@ -4006,51 +4008,44 @@ fn main(
       let xFour__u = vec4f(input[xRow__u + column4.x], input[xRow__u + column4.y], input[xRow__u + column4.z], input[xRow__u + column4.w]);
       let x__u = select(vec4f(), xFour__u, isRow__u);
       //#end
-      //#for c in 0..4
-      var sum__u__c = 0.0;
+      sum__u = vec4f();
       //#end
-      //#end
-      //#for k in 0..KC
+      //#for j in 0..KC/SG/4
+      //#for k in 0..4*SG
       {
         //#for u in 0..U
-        //#for j in k/4/SG..k/4/SG+1
-        let element__u = subgroupBroadcast(g__u__j[k % 4u], k / 4u % SG);
-        //#end
-        //#for c in 0..4
-        sum__u__c = fma(element__u, panel[k * 4 + c], sum__u__c);
-        //#end
+        let element__u = vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u));
+        sum__u = fma(element__u, vec4f(panel__j[4 * k], panel__j[4 * k + 1], panel__j[4 * k + 2], panel__j[4 * k + 3]), sum__u);
         //#end
       }
       //#end
-      //#for u in 0..U
-      //#for c in 0..4
-      sum__u[c] = sum__u__c;
       //#end
-      //#end
-      //#for k in 0..KC
+      //#for j in 0..KC/SG/4
+      //#for k in 0..4*SG
       {
         //#for u in 0..U
-        //#for j in k/4/SG..k/4/SG+1
-        let element__u = subgroupBroadcast(g__u__j[k % 4u], k / 4u % SG);
+        let element__u = vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u));
         //#end
+        var four = vec4f(ofWeight__j[4 * k], ofWeight__j[4 * k + 1], ofWeight__j[4 * k + 2], ofWeight__j[4 * k + 3]);
+        //#for u in 0..U
+        four = fma(element__u, x__u, four);
         //#end
         //#for c in 0..4
-        var ofWeight__c = ofWeight[k * 4 + c];
-        //#for u in 0..U
-        ofWeight__c = fma(element__u, x__u[c], ofWeight__c);
-        //#end
-        ofWeight[k * 4 + c] = ofWeight__c;
+        ofWeight__j[4 * k + c] = four[c];
         //#end
       }
+      //#end
       //#end
     }
 
     // In a loop, though it makes private memory slow: spelled out, these stores would take longer to compile than all the rest.
     let sums = part * params.slice;
-    for (var n = 0u; n < 4u * min(KC, params.outs - first); n++) {
+    //#for j in 0..KC/SG/4
+    for (var n = 0u; n < 4u * min(4 * SG, params.outs - min(params.outs, first + 4 * SG * j)); n++) {
       let at = column + n % 4u;
-      if (at < params.ins) { partials[sums + (first + n / 4u) * params.ins + at] = ofWeight[n]; }
+      if (at < params.ins) { partials[sums + (first + 4 * SG * j + n / 4u) * params.ins + at] = ofWeight__j[n]; }
     }
+    //#end
     if (block % blocks == 0u) {
       var ofBias: array<f32, KC / SG>;
       //#for j in 0..KC/SG/4
@@ -4755,23 +4750,21 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 `,
   relu_autoencoder: `// relu_autoencoder — a training step of an autoencoder with ReLU for software adapters, in few passes over its features f [B, F].
 //   xc = x − center (b_dec or 0), f = max(xc·We + be, 0), y = f·Wd + b_dec (a product like any other), e = y − x; x and y [B, D], D ≤ KD.
-//   encode:   f; and partials [stretches, 2, F]: sums of f's columns, and how many in them are above 0, of each stretch of rows.
+//   relu_autoencoder_encode.main:   f, and sums of its columns.
 //   measure:  e; and partials [stretches, 2, D]: sums of e's columns, and of their squares.
 //   add_up:   scale·Σ e² and totalScale·Σ f, of the partials of measure and of encode; the latter's stretches are \`splits\`.
-//   backward: g, the gradient before the ReLU, = f ≤ 0 ? 0 : s·(e·Wdᵀ) + sumsScale·dsums (+ df), where y's gradient is s·e; it is used at once for
-//             partials [splits, D·F + F·D + F] of each stretch of rows: xcᵀ·g, s·fᵀ·e and the sums of g's columns.
+//   relu_autoencoder_backward.main: gradients of We, Wd and be, of stretches of rows.
 //   finish:   adds the splits up to dWe [D, F], dWd [F, D] and dbe [F]; and db_dec = s·Σ e − We·dbe, the latter if x is centered.
 // We, Wd, the biases, e, y and f are dense; x has any stride between rows. NaN stays NaN and is not counted.
 //   VEC: what is moved much is moved as vec4; needs D, F, and x's offset and stride to be multiples of 4
-// encode and backward have gemm_panel's form, and hold for its reasons: one subgroup a workgroup walks down rows, with its SG·NC features' weights,
-// and in backward with its gradients, in private memory. A row is loaded once, and each element broadcast; lane l carries columns, and works on
-// features, 4·l … 4·l + 3 of each 4·SG. backward takes U rows at a time, one product after the other: a store to private memory in a loop blends
-// with what was there. Preconditions: the subgroup size is SG, NC is a multiple of 4 and KD of 4·SG.
-// Dispatch: encode, backward: a workgroup for every SG·NC features × stretch of rows; measure: ceil(ceil(D / 4)·stretches / 64);
-// add_up: 1; finish: ceil(((2·D·F + F) / WIDE + D) / 64).
+// Dispatch: measure: ceil(ceil(D / 4)·stretches / 64); add_up: 1; finish: ceil(((2·D·F + F) / WIDE + D) / 64).
 
 enable subgroups;
 
+const SG = 8u; //#param
+const n = 0u; //#loop
+
+// What the kernels of an autoencoder with ReLU share: see relu_autoencoder.wgsl.
 struct Params {
   rows: u32,
   width: u32,    // D
@@ -4792,66 +4785,14 @@ struct Params {
   errorStep: u32, // elements from one stretch's sums of e to the next one's
 }
 
-const SG = 8u; //#param
-const NC = 4u; //#param
-const KD = 64u; //#param
-const U = 2u; //#param
 const VEC = false; //#param
-const FEATURE_GRADIENT = false; //#param
-const j = 0u; //#loop
-const q = 0u; //#loop
-const h = 0u; //#loop
-const n = 0u; //#loop
-const u = 0u; //#loop
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read> encoderBias: array<f32>;
-@group(0) @binding(4) var<storage, read> center: array<f32>;
-@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
-@group(0) @binding(2) var<storage, read> decoder: array<f32>;
-@group(0) @binding(7) var<storage, read> dsums: array<f32>;
-@group(0) @binding(8) var<storage, read> slope: array<f32>;
-@group(0) @binding(3) var<storage, read> errorParts: array<f32>;
-@group(0) @binding(7) var<storage, read_write> dDecoderBias: array<f32>;
-@group(0) @binding(1) var<storage, read> sums: array<f32>;
-@group(0) @binding(2) var<storage, read_write> losses: array<f32>;
-
-// A device binds 8 arrays at most: where df is wanted, s is 1, and there is no slope.
 //#if VEC
-//| alias Element = vec4f;
-//| const WIDE = 4u;
 //| @group(0) @binding(1) var<storage, read> x: array<vec4f>;
-//| @group(0) @binding(2) var<storage, read> encoder: array<vec4f>;
-//| @group(0) @binding(6) var<storage, read_write> f: array<vec4f>;
-//| @group(0) @binding(2) var<storage, read> y: array<vec4f>;
-//| @group(0) @binding(3) var<storage, read_write> e: array<vec4f>;
-//| @group(0) @binding(3) var<storage, read> error: array<vec4f>;
-//| @group(0) @binding(6) var<storage, read> kept: array<vec4f>;
-//| @group(0) @binding(8) var<storage, read> df: array<vec4f>;
-//| @group(0) @binding(1) var<storage, read> parts: array<vec4f>;
-//| @group(0) @binding(4) var<storage, read_write> dEncoder: array<vec4f>;
-//| @group(0) @binding(5) var<storage, read_write> dDecoder: array<vec4f>;
-//| @group(0) @binding(6) var<storage, read_write> dEncoderBias: array<vec4f>;
 //#else
-alias Element = f32;
-const WIDE = 1u;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> encoder: array<f32>;
-@group(0) @binding(6) var<storage, read_write> f: array<f32>;
-@group(0) @binding(2) var<storage, read> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> e: array<f32>;
-@group(0) @binding(3) var<storage, read> error: array<f32>;
-@group(0) @binding(6) var<storage, read> kept: array<f32>;
-@group(0) @binding(8) var<storage, read> df: array<f32>;
-@group(0) @binding(1) var<storage, read> parts: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dEncoder: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dDecoder: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dEncoderBias: array<f32>;
 //#end
-
-var<private> panel: array<vec4f, KD * NC / 4u>;     // weights: element k of 4 features h at k·NC/4 + h,
-var<private> ofEncoder: array<vec4f, KD * NC / 4u>; // and likewise the gradients
-var<private> ofDecoder: array<vec4f, KD * NC / 4u>;
 
 // Elements at four neighbouring places, or with VEC at those that begin with the first.
 fn x_at(place: vec4u) -> vec4f {
@@ -4862,119 +4803,35 @@ fn x_at(place: vec4u) -> vec4f {
   //#end
 }
 
-fn encoder_at(place: vec4u) -> vec4f {
-  //#if VEC
-  //| return encoder[place.x / 4u];
-  //#else
-  return vec4f(encoder[place.x], encoder[place.y], encoder[place.z], encoder[place.w]);
-  //#end
-}
-
-fn error_at(place: vec4u) -> vec4f {
-  //#if VEC
-  //| return error[place.x / 4u];
-  //#else
-  return vec4f(error[place.x], error[place.y], error[place.z], error[place.w]);
-  //#end
-}
-
-fn kept_at(place: vec4u) -> vec4f {
-  //#if VEC
-  //| return kept[place.x / 4u];
-  //#else
-  return vec4f(kept[place.x], kept[place.y], kept[place.z], kept[place.w]);
-  //#end
-}
-
-fn df_at(place: vec4u) -> vec4f {
-  //#if VEC
-  //| return df[place.x / 4u];
-  //#else
-  return vec4f(df[place.x], df[place.y], df[place.z], df[place.w]);
-  //#end
-}
-
 fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
 
-@compute @workgroup_size(SG)
-fn encode(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let blocks = (params.features + SG * NC - 1u) / (SG * NC);
-  let group = id.x + id.y * groups.x;
-  let part = group / blocks;
-  if (part >= params.stretches) { return; }
-  let first = SG * NC * (group % blocks) + 4u * lane;
-  let firstRow = part * params.stretch;
-  let endRow = min(params.rows, firstRow + params.stretch);
-
-  //#for h in 0..NC/4
-  let feature__h = four_from(first + h * 4u * SG);
-  let isOurs__h = feature__h < vec4u(params.features);
-  let at__h = select(vec4u(), feature__h, isOurs__h);
-  let bias__h = vec4f(encoderBias[at__h.x], encoderBias[at__h.y], encoderBias[at__h.z], encoderBias[at__h.w]);
-  var value__h = vec4f();
-  var sum__h = vec4f();
-  var count__h = vec4f();
-  //#end
-  for (var k = 0u; k < KD; k++) {
-    //#for h in 0..NC/4
-    let weights__h = encoder_at(min(k, params.width - 1u) * params.features + at__h);
-    panel[k * (NC / 4u) + h] = select(vec4f(), weights__h, k < params.width);
-    //#end
-  }
-  // From beyond the edge a lane takes the row's first column, and no notice of it.
-  //#for j in 0..KD/SG/4
-  let column__j = four_from(4u * (j * SG + lane));
-  let isInside__j = column__j < vec4u(params.width);
-  let d__j = select(vec4u(), column__j, isInside__j);
-  let center__j = select(vec4f(), vec4f(center[d__j.x], center[d__j.y], center[d__j.z], center[d__j.w]), params.centered == 1u);
-  //#end
-
-  // A row's features are stored at the top of the next one's turn: as loop-carried variables they stay in registers.
-  for (var row = firstRow; row <= endRow; row++) {
-    if (row > firstRow) {
-      let row0 = (row - 1u) * params.features;
-      //#for h in 0..NC/4
-      let kept__h = select(value__h, vec4f(), value__h <= vec4f());
-      sum__h += kept__h;
-      count__h += select(vec4f(), vec4f(1.0), value__h > vec4f());
-      //#if VEC
-      //| if (isOurs__h.x) { f[(row0 + at__h.x) / 4u] = kept__h; }
-      //#else
-      //#for n in 0..4
-      if (isOurs__h[n]) { f[row0 + at__h[n]] = kept__h[n]; }
-      //#end
-      //#end
-      //#end
-    }
-    let start = params.xOffset + min(row, endRow - 1u) * params.xRow;
-    //#for j in 0..KD/SG/4
-    let x__j = select(vec4f(), x_at(start + d__j) - center__j, isInside__j);
-    //#end
-    //#for h in 0..NC/4
-    value__h = bias__h;
-    //#end
-    //#for j in 0..KD/SG/4
-    //#for q in 0..SG
-    //#for n in 0..4
-    {
-      let element = vec4f(subgroupBroadcast(x__j[n], q));
-      //#for h in 0..NC/4
-      value__h = fma(element, panel[(4u * (j * SG + q) + n) * (NC / 4u) + h], value__h);
-      //#end
-    }
-    //#end
-    //#end
-    //#end
-  }
-  //#for h in 0..NC/4
-  //#for n in 0..4
-  if (isOurs__h[n]) {
-    partials[2u * part * params.features + at__h[n]] = sum__h[n];
-    partials[(2u * part + 1u) * params.features + at__h[n]] = count__h[n];
-  }
-  //#end
-  //#end
-}
+//#if VEC
+//| alias Element = vec4f;
+//| const WIDE = 4u;
+//| @group(0) @binding(2) var<storage, read> y: array<vec4f>;
+//| @group(0) @binding(3) var<storage, read_write> e: array<vec4f>;
+//| @group(0) @binding(1) var<storage, read> parts: array<vec4f>;
+//| @group(0) @binding(2) var<storage, read> encoder: array<vec4f>;
+//| @group(0) @binding(4) var<storage, read_write> dEncoder: array<vec4f>;
+//| @group(0) @binding(5) var<storage, read_write> dDecoder: array<vec4f>;
+//| @group(0) @binding(6) var<storage, read_write> dEncoderBias: array<vec4f>;
+//#else
+alias Element = f32;
+const WIDE = 1u;
+@group(0) @binding(2) var<storage, read> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> e: array<f32>;
+@group(0) @binding(1) var<storage, read> parts: array<f32>;
+@group(0) @binding(2) var<storage, read> encoder: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dEncoder: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dDecoder: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dEncoderBias: array<f32>;
+//#end
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(3) var<storage, read> errorParts: array<f32>;
+@group(0) @binding(1) var<storage, read> sums: array<f32>;
+@group(0) @binding(2) var<storage, read_write> losses: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dDecoderBias: array<f32>;
+@group(0) @binding(8) var<storage, read> slope: array<f32>;
 
 @compute @workgroup_size(64)
 fn measure(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -5025,6 +4882,156 @@ fn add_up(@builtin(subgroup_invocation_id) lane: u32) {
 }
 
 fn slope_of_error() -> f32 {
+  if (params.hasSlope == 0u) { return 1.0; }
+  return params.scale * slope[0];
+}
+
+fn total(i: u32) -> Element {
+  let slice = (2u * params.width + 1u) * params.features / WIDE;
+  var sum = Element();
+  for (var split = 0u; split < params.splits; split++) { sum += parts[split * slice + i]; }
+  return sum;
+}
+
+@compute @workgroup_size(64)
+fn finish(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  let features = params.features / WIDE;
+  let size = params.width * features;
+  let all = 2u * size + features;
+  let own = total(min(i, all - 1u)); // asked for once: three times would take as often as long to compile
+  if (i < size) {
+    dEncoder[i] = own;
+  } else if (i < 2u * size) {
+    dDecoder[i - size] = own;
+  } else if (i < all) {
+    dEncoderBias[i - 2u * size] = own;
+  } else if (i < all + params.width) {
+    let d = i - all;
+    var sum = 0.0;
+    for (var part = 0u; part < params.stretches; part++) { sum += errorParts[part * params.errorStep + d]; }
+    sum *= slope_of_error();
+    if (params.centered == 1u) {
+      var ofCenter = Element();
+      for (var feature = 0u; feature < features; feature++) {
+        ofCenter = fma(encoder[d * features + feature], total(2u * size + feature), ofCenter);
+      }
+      //#if VEC
+      //| sum -= dot(ofCenter, vec4f(1.0));
+      //#else
+      sum -= ofCenter;
+      //#end
+    }
+    dDecoderBias[d] = sum;
+  }
+}
+`,
+  relu_autoencoder_backward: `// relu_autoencoder_backward — gradients of an autoencoder with ReLU for software adapters: see relu_autoencoder.
+//   g, the gradient before the ReLU, = f ≤ 0 ? 0 : s·(e·Wdᵀ) + sumsScale·dsums (+ df), where y's gradient is s·e; it is used at once for
+//   partials [splits, D·F + F·D + F] of each stretch of rows: xcᵀ·g, s·fᵀ·e and the sums of g's columns.
+// A device binds 8 arrays at most: where df is wanted, s is 1, and there is no slope.
+// It has the form of relu_autoencoder_encode, with the gradients as well in private memory, and takes U rows at a time, one product after the other: a
+// store to private memory in a loop blends with what was there.
+// Dispatch: a workgroup for every SG·NC features × stretch of rows.
+
+enable subgroups;
+
+const SG = 8u; //#param
+const NC = 4u; //#param
+const KD = 64u; //#param
+const U = 2u; //#param
+const FEATURE_GRADIENT = false; //#param
+const j = 0u; //#loop
+const q = 0u; //#loop
+const h = 0u; //#loop
+const n = 0u; //#loop
+const u = 0u; //#loop
+
+// What the kernels of an autoencoder with ReLU share: see relu_autoencoder.wgsl.
+struct Params {
+  rows: u32,
+  width: u32,    // D
+  features: u32, // F
+  stretch: u32,  // rows of a workgroup
+  stretches: u32,
+  splits: u32,
+  xOffset: u32,
+  xRow: u32,
+  centered: u32,
+  hasSums: u32,  // 1: dsums is given,
+  sumsStep: u32, // with so many elements from one feature's to the next one's
+  sumsOffset: u32,
+  sumsScale: f32,
+  hasSlope: u32, // 1: s = scale·slope[0], 0: s = 1
+  scale: f32,
+  totalScale: f32,
+  errorStep: u32, // elements from one stretch's sums of e to the next one's
+}
+
+const VEC = false; //#param
+
+@group(0) @binding(0) var<uniform> params: Params;
+//#if VEC
+//| @group(0) @binding(1) var<storage, read> x: array<vec4f>;
+//#else
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+//#end
+
+// Elements at four neighbouring places, or with VEC at those that begin with the first.
+fn x_at(place: vec4u) -> vec4f {
+  //#if VEC
+  //| return x[place.x / 4u];
+  //#else
+  return vec4f(x[place.x], x[place.y], x[place.z], x[place.w]);
+  //#end
+}
+
+fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
+
+@group(0) @binding(2) var<storage, read> decoder: array<f32>;
+//#if VEC
+//| @group(0) @binding(3) var<storage, read> error: array<vec4f>;
+//| @group(0) @binding(6) var<storage, read> kept: array<vec4f>;
+//| @group(0) @binding(8) var<storage, read> df: array<vec4f>;
+//#else
+@group(0) @binding(3) var<storage, read> error: array<f32>;
+@group(0) @binding(6) var<storage, read> kept: array<f32>;
+@group(0) @binding(8) var<storage, read> df: array<f32>;
+//#end
+@group(0) @binding(4) var<storage, read> center: array<f32>;
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(7) var<storage, read> dsums: array<f32>;
+@group(0) @binding(8) var<storage, read> slope: array<f32>;
+
+fn error_at(place: vec4u) -> vec4f {
+  //#if VEC
+  //| return error[place.x / 4u];
+  //#else
+  return vec4f(error[place.x], error[place.y], error[place.z], error[place.w]);
+  //#end
+}
+
+fn kept_at(place: vec4u) -> vec4f {
+  //#if VEC
+  //| return kept[place.x / 4u];
+  //#else
+  return vec4f(kept[place.x], kept[place.y], kept[place.z], kept[place.w]);
+  //#end
+}
+
+fn df_at(place: vec4u) -> vec4f {
+  //#if VEC
+  //| return df[place.x / 4u];
+  //#else
+  return vec4f(df[place.x], df[place.y], df[place.z], df[place.w]);
+  //#end
+}
+
+// Of a lane's NC features the n-th, from its first; and of its columns the n-th.
+fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
+fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
+
+fn slope_of_error() -> f32 {
   //#if FEATURE_GRADIENT
   //| return 1.0;
   //#else
@@ -5034,7 +5041,7 @@ fn slope_of_error() -> f32 {
 }
 
 @compute @workgroup_size(SG)
-fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let blocks = (params.features + SG * NC - 1u) / (SG * NC);
   let group = id.x + id.y * groups.x;
   let split = group / blocks;
@@ -5044,30 +5051,40 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
   let endRow = min(params.rows, firstRow + params.stretch);
   let s = slope_of_error();
 
+  var given = array<f32, NC>();
+  for (var n = 0u; n < min(NC, params.hasSums * params.features); n++) {
+    let feature = first + feature_of(n);
+    if (feature < params.features) { given[n] = dsums[params.sumsOffset + feature * params.sumsStep]; }
+  }
   //#for h in 0..NC/4
-  let feature__h = four_from(first + h * 4u * SG);
+  let feature__h = four_from(first + feature_of(4u * h));
   let isOurs__h = feature__h < vec4u(params.features);
   let at__h = select(vec4u(), feature__h, isOurs__h);
-  let sums__h = params.sumsOffset + at__h * params.sumsStep;
-  let given__h = vec4f(dsums[sums__h.x], dsums[sums__h.y], dsums[sums__h.z], dsums[sums__h.w]);
-  let dsum__h = select(vec4f(), params.sumsScale * given__h, params.hasSums == 1u);
+  let dsum__h = params.sumsScale * vec4f(given[4u * h], given[4u * h + 1u], given[4u * h + 2u], given[4u * h + 3u]);
   var ofBias__h = vec4f();
   //#end
-  for (var k = 0u; k < KD; k++) {
-    //#for h in 0..NC/4
-    let place__h = at__h * params.width + min(k, params.width - 1u);
-    let weights__h = vec4f(decoder[place__h.x], decoder[place__h.y], decoder[place__h.z], decoder[place__h.w]);
-    panel[k * (NC / 4u) + h] = select(vec4f(), weights__h, k < params.width);
-    ofEncoder[k * (NC / 4u) + h] = vec4f();
-    ofDecoder[k * (NC / 4u) + h] = vec4f();
-    //#end
+  // Weights that meet the j-th vectors of e and x, and their gradients: their k-th element's, of feature c, at k·NC + c.
+  //#for j in 0..KD/SG/4
+  var panel__j: array<f32, 4 * SG * NC>;
+  var ofEncoder__j: array<f32, 4 * SG * NC>;
+  var ofDecoder__j: array<f32, 4 * SG * NC>;
+  for (var n = 0u; n < 4 * SG * NC; n++) {
+    let k = 4 * SG * j + n / NC;
+    let feature = first + feature_of(n % NC);
+    if (k < params.width && feature < params.features) { panel__j[n] = decoder[feature * params.width + k]; }
+  }
+  //#end
+  var centers = array<f32, KD / SG>();
+  for (var n = 0u; n < min(KD / SG, params.centered * params.width); n++) {
+    let column = column_of(lane, n);
+    if (column < params.width) { centers[n] = center[column]; }
   }
   // From beyond the edge a lane takes the row's first column, and no notice of it.
   //#for j in 0..KD/SG/4
-  let column__j = four_from(4u * (j * SG + lane));
+  let column__j = four_from(column_of(lane, 4u * j));
   let isInside__j = column__j < vec4u(params.width);
   let d__j = select(vec4u(), column__j, isInside__j);
-  let center__j = select(vec4f(), vec4f(center[d__j.x], center[d__j.y], center[d__j.z], center[d__j.w]), params.centered == 1u);
+  let center__j = vec4f(centers[4u * j], centers[4u * j + 1u], centers[4u * j + 2u], centers[4u * j + 3u]);
   //#end
 
   for (var row = firstRow; row < endRow; row += U) {
@@ -5103,7 +5120,8 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
       //#for u in 0..U
       let element__u = vec4f(subgroupBroadcast(e__u__j[n], q));
       //#for h in 0..NC/4
-      g__u__h = fma(element__u, panel[(4u * (j * SG + q) + n) * (NC / 4u) + h], g__u__h);
+      const at__u__h = (4u * q + n) * NC + 4u * h;
+      g__u__h = fma(element__u, vec4f(panel__j[at__u__h], panel__j[at__u__h + 1u], panel__j[at__u__h + 2u], panel__j[at__u__h + 3u]), g__u__h);
       //#end
       //#end
     }
@@ -5128,11 +5146,15 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
       let element__u = vec4f(subgroupBroadcast(e__u__j[n], q));
       //#end
       //#for h in 0..NC/4
-      var decoder__h = ofDecoder[(4u * (j * SG + q) + n) * (NC / 4u) + h];
+      const at__h = (4u * q + n) * NC + 4u * h;
+      var decoder__h = vec4f(ofDecoder__j[at__h], ofDecoder__j[at__h + 1u], ofDecoder__j[at__h + 2u], ofDecoder__j[at__h + 3u]);
       //#for u in 0..U
       decoder__h = fma(element__u, f__u__h, decoder__h);
       //#end
-      ofDecoder[(4u * (j * SG + q) + n) * (NC / 4u) + h] = decoder__h;
+      ofDecoder__j[at__h] = decoder__h.x;
+      ofDecoder__j[at__h + 1u] = decoder__h.y;
+      ofDecoder__j[at__h + 2u] = decoder__h.z;
+      ofDecoder__j[at__h + 3u] = decoder__h.w;
       //#end
     }
     //#end
@@ -5146,11 +5168,15 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
       let element__u = vec4f(subgroupBroadcast(x__u__j[n], q));
       //#end
       //#for h in 0..NC/4
-      var encoder__h = ofEncoder[(4u * (j * SG + q) + n) * (NC / 4u) + h];
+      const at__h = (4u * q + n) * NC + 4u * h;
+      var encoder__h = vec4f(ofEncoder__j[at__h], ofEncoder__j[at__h + 1u], ofEncoder__j[at__h + 2u], ofEncoder__j[at__h + 3u]);
       //#for u in 0..U
       encoder__h = fma(element__u, g__u__h, encoder__h);
       //#end
-      ofEncoder[(4u * (j * SG + q) + n) * (NC / 4u) + h] = encoder__h;
+      ofEncoder__j[at__h] = encoder__h.x;
+      ofEncoder__j[at__h + 1u] = encoder__h.y;
+      ofEncoder__j[at__h + 2u] = encoder__h.z;
+      ofEncoder__j[at__h + 3u] = encoder__h.w;
       //#end
     }
     //#end
@@ -5161,60 +5187,199 @@ fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: v
   // In a loop, though it makes private memory slow: spelled out, these stores would take longer to compile than all the rest.
   let size = params.width * params.features;
   let slice = split * (2u * size + params.features);
-  for (var k = 0u; k < params.width; k++) {
-    //#for h in 0..NC/4
-    let encoder__h = ofEncoder[k * (NC / 4u) + h];
-    let decoder__h = s * ofDecoder[k * (NC / 4u) + h];
-    //#for n in 0..4
-    if (isOurs__h[n]) {
-      partials[slice + k * params.features + at__h[n]] = encoder__h[n];
-      partials[slice + size + at__h[n] * params.width + k] = decoder__h[n];
+  //#for j in 0..KD/SG/4
+  for (var n = 0u; n < NC * min(4 * SG, params.width - min(params.width, 4 * SG * j)); n++) {
+    let k = 4 * SG * j + n / NC;
+    let feature = first + feature_of(n % NC);
+    if (feature < params.features) {
+      partials[slice + k * params.features + feature] = ofEncoder__j[n];
+      partials[slice + size + feature * params.width + k] = s * ofDecoder__j[n];
     }
+  }
+  //#end
+  var ofBias = array<f32, NC>();
+  //#for h in 0..NC/4
+  //#for n in 0..4
+  ofBias[4u * h + n] = ofBias__h[n];
+  //#end
+  //#end
+  for (var n = 0u; n < min(NC, params.features); n++) {
+    let feature = first + feature_of(n);
+    if (feature < params.features) { partials[slice + 2u * size + feature] = ofBias[n]; }
+  }
+}
+`,
+  relu_autoencoder_encode: `// relu_autoencoder_encode — the features of an autoencoder with ReLU for software adapters: see relu_autoencoder.
+//   f [B, F] = max((x − center)·We + be, 0); and partials [stretches, 2, F]: sums of f's columns, and how many in them are above 0, of each stretch
+//   of rows. center is b_dec, or where x is not centered 0.
+// It has gemm_panel's form, and holds for its reasons: one subgroup a workgroup walks down rows, with its SG·NC features' weights in private memory.
+// A row is loaded once, and each element broadcast; lane l carries columns, and works on features, 4·l … 4·l + 3 of each 4·SG.
+// Preconditions: the subgroup size is SG, NC is a multiple of 4 and KD of 4·SG.
+// Dispatch: a workgroup for every SG·NC features × stretch of rows.
+
+enable subgroups;
+
+const SG = 8u; //#param
+const NC = 8u; //#param
+const KD = 64u; //#param
+const j = 0u; //#loop
+const q = 0u; //#loop
+const h = 0u; //#loop
+const n = 0u; //#loop
+
+// What the kernels of an autoencoder with ReLU share: see relu_autoencoder.wgsl.
+struct Params {
+  rows: u32,
+  width: u32,    // D
+  features: u32, // F
+  stretch: u32,  // rows of a workgroup
+  stretches: u32,
+  splits: u32,
+  xOffset: u32,
+  xRow: u32,
+  centered: u32,
+  hasSums: u32,  // 1: dsums is given,
+  sumsStep: u32, // with so many elements from one feature's to the next one's
+  sumsOffset: u32,
+  sumsScale: f32,
+  hasSlope: u32, // 1: s = scale·slope[0], 0: s = 1
+  scale: f32,
+  totalScale: f32,
+  errorStep: u32, // elements from one stretch's sums of e to the next one's
+}
+
+const VEC = false; //#param
+
+@group(0) @binding(0) var<uniform> params: Params;
+//#if VEC
+//| @group(0) @binding(1) var<storage, read> x: array<vec4f>;
+//#else
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+//#end
+
+// Elements at four neighbouring places, or with VEC at those that begin with the first.
+fn x_at(place: vec4u) -> vec4f {
+  //#if VEC
+  //| return x[place.x / 4u];
+  //#else
+  return vec4f(x[place.x], x[place.y], x[place.z], x[place.w]);
+  //#end
+}
+
+fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
+
+@group(0) @binding(2) var<storage, read> encoder: array<f32>;
+@group(0) @binding(3) var<storage, read> encoderBias: array<f32>;
+@group(0) @binding(4) var<storage, read> center: array<f32>;
+@group(0) @binding(5) var<storage, read_write> partials: array<f32>;
+//#if VEC
+//| @group(0) @binding(6) var<storage, read_write> f: array<vec4f>;
+//#else
+@group(0) @binding(6) var<storage, read_write> f: array<f32>;
+//#end
+
+// Of a lane's NC features the n-th, from its first; and of its columns the n-th.
+fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
+fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  let blocks = (params.features + SG * NC - 1u) / (SG * NC);
+  let group = id.x + id.y * groups.x;
+  let part = group / blocks;
+  if (part >= params.stretches) { return; }
+  let first = SG * NC * (group % blocks) + 4u * lane;
+  let firstRow = part * params.stretch;
+  let endRow = min(params.rows, firstRow + params.stretch);
+
+  var biases = array<f32, NC>();
+  for (var n = 0u; n < min(NC, params.features); n++) {
+    let feature = first + feature_of(n);
+    if (feature < params.features) { biases[n] = encoderBias[feature]; }
+  }
+  //#for h in 0..NC/4
+  let feature__h = four_from(first + feature_of(4u * h));
+  let isOurs__h = feature__h < vec4u(params.features);
+  let at__h = select(vec4u(), feature__h, isOurs__h);
+  let bias__h = vec4f(biases[4u * h], biases[4u * h + 1u], biases[4u * h + 2u], biases[4u * h + 3u]);
+  var value__h = vec4f();
+  var sum__h = vec4f();
+  var count__h = vec4f();
+  //#end
+  // Weights that meet the j-th vectors of x: its k-th element's, of feature c, at k·NC + c.
+  //#for j in 0..KD/SG/4
+  var panel__j: array<f32, 4 * SG * NC>;
+  for (var n = 0u; n < 4 * SG * NC; n++) {
+    let k = 4 * SG * j + n / NC;
+    let feature = first + feature_of(n % NC);
+    if (k < params.width && feature < params.features) { panel__j[n] = encoder[k * params.features + feature]; }
+  }
+  //#end
+  var centers = array<f32, KD / SG>();
+  for (var n = 0u; n < min(KD / SG, params.centered * params.width); n++) {
+    let column = column_of(lane, n);
+    if (column < params.width) { centers[n] = center[column]; }
+  }
+  // From beyond the edge a lane takes the row's first column, and no notice of it.
+  //#for j in 0..KD/SG/4
+  let column__j = four_from(column_of(lane, 4u * j));
+  let isInside__j = column__j < vec4u(params.width);
+  let d__j = select(vec4u(), column__j, isInside__j);
+  let center__j = vec4f(centers[4u * j], centers[4u * j + 1u], centers[4u * j + 2u], centers[4u * j + 3u]);
+  //#end
+
+  // A row's features are stored at the top of the next one's turn: as loop-carried variables they stay in registers.
+  for (var row = firstRow; row <= endRow; row++) {
+    if (row > firstRow) {
+      let row0 = (row - 1u) * params.features;
+      //#for h in 0..NC/4
+      let kept__h = select(value__h, vec4f(), value__h <= vec4f());
+      sum__h += kept__h;
+      count__h += select(vec4f(), vec4f(1.0), value__h > vec4f());
+      //#if VEC
+      //| if (isOurs__h.x) { f[(row0 + at__h.x) / 4u] = kept__h; }
+      //#else
+      //#for n in 0..4
+      if (isOurs__h[n]) { f[row0 + at__h[n]] = kept__h[n]; }
+      //#end
+      //#end
+      //#end
+    }
+    let start = params.xOffset + min(row, endRow - 1u) * params.xRow;
+    //#for j in 0..KD/SG/4
+    let x__j = select(vec4f(), x_at(start + d__j) - center__j, isInside__j);
+    //#end
+    //#for h in 0..NC/4
+    value__h = bias__h;
+    //#end
+    //#for j in 0..KD/SG/4
+    //#for q in 0..SG
+    //#for n in 0..4
+    {
+      let element = vec4f(subgroupBroadcast(x__j[n], q));
+      //#for h in 0..NC/4
+      const at__h = (4u * q + n) * NC + 4u * h;
+      value__h = fma(element, vec4f(panel__j[at__h], panel__j[at__h + 1u], panel__j[at__h + 2u], panel__j[at__h + 3u]), value__h);
+      //#end
+    }
+    //#end
     //#end
     //#end
   }
+  var columnSums = array<f32, NC>();
+  var columnCounts = array<f32, NC>();
   //#for h in 0..NC/4
   //#for n in 0..4
-  if (isOurs__h[n]) { partials[slice + 2u * size + at__h[n]] = ofBias__h[n]; }
+  columnSums[4u * h + n] = sum__h[n];
+  columnCounts[4u * h + n] = count__h[n];
   //#end
   //#end
-}
-
-fn total(i: u32) -> Element {
-  let slice = (2u * params.width + 1u) * params.features / WIDE;
-  var sum = Element();
-  for (var split = 0u; split < params.splits; split++) { sum += parts[split * slice + i]; }
-  return sum;
-}
-
-@compute @workgroup_size(64)
-fn finish(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  let features = params.features / WIDE;
-  let size = params.width * features;
-  if (i < size) {
-    dEncoder[i] = total(i);
-  } else if (i < 2u * size) {
-    dDecoder[i - size] = total(i);
-  } else if (i < 2u * size + features) {
-    dEncoderBias[i - 2u * size] = total(i);
-  } else if (i < 2u * size + features + params.width) {
-    let d = i - 2u * size - features;
-    var sum = 0.0;
-    for (var part = 0u; part < params.stretches; part++) { sum += errorParts[part * params.errorStep + d]; }
-    sum *= slope_of_error();
-    if (params.centered == 1u) {
-      var ofCenter = Element();
-      for (var feature = 0u; feature < features; feature++) {
-        ofCenter = fma(encoder[d * features + feature], total(2u * size + feature), ofCenter);
-      }
-      //#if VEC
-      //| sum -= dot(ofCenter, vec4f(1.0));
-      //#else
-      sum -= ofCenter;
-      //#end
+  for (var n = 0u; n < min(NC, params.features); n++) {
+    let feature = first + feature_of(n);
+    if (feature < params.features) {
+      partials[2u * part * params.features + feature] = columnSums[n];
+      partials[(2u * part + 1u) * params.features + feature] = columnCounts[n];
     }
-    dDecoderBias[d] = sum;
   }
 }
 `,

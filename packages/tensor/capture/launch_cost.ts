@@ -109,7 +109,7 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
     return { bytes: launch.bytesOf("index") + (launch.define("PLUS") ? 3 : 2) * moved };
   },
   "gather.sum_by_scan": () => ({}), // its scan depends on two sizes, and it is there for odd cases
-  "relu_autoencoder.encode": (launch) => {
+  "relu_autoencoder_encode.main": (launch) => {
     const [rows, width, features] = [launch.get("rows"), launch.get("width"), launch.get("features")];
     const weights = (width + 1) * features;
     return {
@@ -117,7 +117,7 @@ const costs: Readonly<Partial<Record<`${ShaderName}.${string}`, Rule>>> = {
       bytes: 4 * (rows * (width + features) + weights + width + 2 * launch.get("stretches") * features),
     };
   },
-  "relu_autoencoder.backward": (launch) => {
+  "relu_autoencoder_backward.main": (launch) => {
     const [rows, width, features] = [launch.get("rows"), launch.get("width"), launch.get("features")];
     const given = rows * (2 * width + (launch.has("df") ? 2 : 1) * features) + (width + launch.get("hasSums")) * features + width;
     return { flops: 6 * rows * width * features, bytes: 4 * (given + launch.get("splits") * (2 * width + 1) * features) };

@@ -112,7 +112,7 @@ const autoencoderOp: Op<Attributes> = {
 
     const f = empty([rows, features], { device });
     const partials = empty([stretches, 2, features], { device });
-    device.run(kernel("relu_autoencoder", "encode", tile), {
+    device.run(kernel("relu_autoencoder_encode", "main", tile), {
       bindings: { x: given.x, encoder: dense(encoder!), encoderBias: dense(encoderBias!), center: dense(decoderBias!), partials, f },
       params: { ...sizes, stretch, stretches },
       workgroups: blocks * stretches,
@@ -163,7 +163,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const partials = empty([splits, (2 * width + 1) * features], { device });
   const tile = { SG: device.subgroupSize, NC: COLUMNS.backward, KD: panelWidth(device, width)!, U: ROWS };
   const defines = { ...tile, ...given.form, FEATURE_GRADIENT: Boolean(df) };
-  device.run(kernel("relu_autoencoder", "backward", defines), {
+  device.run(kernel("relu_autoencoder_backward", "main", defines), {
     bindings: {
       x: given.x,
       decoder: dense(decoder),

@@ -6,6 +6,7 @@ import type { Device, KernelFamily } from "../device/device.ts";
 import { withMutation } from "../device/kernel.ts";
 import { openDevice } from "../device/open.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
+import type { ShaderName } from "../shaders.gen.ts";
 import type { Tensor } from "../tensor.ts";
 import { dotBound, expectClose, map, type Nd, nd, runs, seed, seededValues } from "../testing/mod.ts";
 import { reluAutoencoder } from "./relu_autoencoder.ts";
@@ -224,7 +225,7 @@ describe("reluAutoencoder", () => {
             shader,
             defines: { VEC },
           },
-        ]) => (shader === "relu_autoencoder" && VEC !== undefined ? [VEC] : []),
+        ]) => (shader.startsWith("relu_autoencoder") && VEC !== undefined ? [VEC] : []),
       );
     };
     const c: Case = { rows: 3, width: 8, features: 12, centered: true, beside: [4, 8], uses: ["error", "sums"], seed: 8 };
@@ -297,29 +298,41 @@ describe("reluAutoencoder", () => {
     ["by elements", { ...about, width: 33, beside: [1, 0] }],
     ["by vectors", { ...about, width: 36, beside: [4, 0] }],
   ];
-  const controls: [string, RegExp, string, Partial<Case>?][] = [
-    ["an encoder that is not centered", /x_at\(start \+ d_(\d)\) - center_\d/g, "x_at(start + d_$1)"],
-    ["an offset that is forgotten", /params\.xOffset \+/g, ""],
-    ["a feature that is lost at the end", /row <= endRow/, "row < endRow"],
-    ["columns that are not measured", /sum \+= difference;/, "sum += difference * vec4f(1.0, 1.0, 1.0, 0.0);"],
-    ["a gradient that passes a closed ReLU", /select\(g_(\d_\d), vec4f\(\), f_\d_\d <= vec4f\(\)\)/g, "g_$1"],
-    ["a gradient without that of the sums", /\+ dsum_\d/g, ""],
-    ["a gradient without that of the features", /g_\d_\d \+= df.*;/g, "", { uses: ["features"] }],
-    ["a row that is counted twice", /, isRow_(\d)\)/g, ", true)", { rows: 69, uses: ["sums"] }],
-    ["a gradient of the total without its factor", /params\.sumsScale \* /g, "", { uses: ["total"] }],
-    ["squares that are left out", /i < params\.stretches \* params\.width/, "i < params.stretches * params.width / 2u"],
-    ["features that the total leaves out", /i < params\.splits \* params\.features/, "i < params.splits * params.features / 2u"],
-    ["a center that gets no gradient", /ofCenter = fma\(encoder.*\);/, ""],
-    ["a lost stretch of rows", /split < params\.splits; split/, "split + 1u < params.splits; split"],
-    ["a slope that is forgotten", /return params\.scale \* slope\[0\]/, "return params.scale"],
+  const controls: [string, ShaderName, RegExp, string, Partial<Case>?][] = [
+    ["an encoder that is not centered", "relu_autoencoder_encode", /x_at\(start \+ d_(\d)\) - center_\d/g, "x_at(start + d_$1)"],
+    ["an offset that is forgotten", "relu_autoencoder_encode", /params\.xOffset \+/g, ""],
+    ["a feature that is lost at the end", "relu_autoencoder_encode", /row <= endRow/, "row < endRow"],
+    ["columns that are not measured", "relu_autoencoder", /sum \+= difference;/, "sum += difference * vec4f(1.0, 1.0, 1.0, 0.0);"],
+    ["a gradient that passes a closed ReLU", "relu_autoencoder_backward", /select\(g_(\d_\d), vec4f\(\), f_\d_\d <= vec4f\(\)\)/g, "g_$1"],
+    ["a gradient without that of the sums", "relu_autoencoder_backward", /\+ dsum_\d/g, ""],
+    ["a gradient without that of the features", "relu_autoencoder_backward", /g_\d_\d \+= df.*;/g, "", { uses: ["features"] }],
+    ["a row that is counted twice", "relu_autoencoder_backward", /, isRow_(\d)\)/g, ", true)", { rows: 69, uses: ["sums"] }],
+    ["a gradient of the total without its factor", "relu_autoencoder_backward", /params\.sumsScale \* /g, "", { uses: ["total"] }],
+    ["squares that are left out", "relu_autoencoder", /i < params\.stretches \* params\.width/, "i < params.stretches * params.width / 2u"],
+    [
+      "features that the total leaves out",
+      "relu_autoencoder",
+      /i < params\.splits \* params\.features/,
+      "i < params.splits * params.features / 2u",
+    ],
+    ["a center that gets no gradient", "relu_autoencoder", /ofCenter = fma\(encoder.*\);/, ""],
+    ["a lost stretch of rows", "relu_autoencoder", /split < params\.splits; split/, "split + 1u < params.splits; split"],
+    ["a slope that is forgotten", "relu_autoencoder_backward", /return params\.scale \* slope\[0\]/, "return params.scale"],
+    [
+      "a slope that its decoder bias does not get",
+      "relu_autoencoder",
+      /return params\.scale \* slope\[0\]/,
+      "return params.scale",
+      { centered: false, uses: ["error"] },
+    ],
   ];
   for (const [form, base] of forms) {
-    it.for(controls)(`is caught with %s (${form})`, async ([_what, find, replace, special], { skip }) => {
+    it.for(controls)(`is caught with %s (${form})`, async ([_what, shader, find, replace, special], { skip }) => {
       skip(!device.hasFamily("panel"), "no subgroups of a fixed size");
       device.family = "panel";
       const c = { ...base, ...special };
       await agrees(c);
-      await withMutation("relu_autoencoder", [find, replace], () => expect(agrees(c)).rejects.toThrow());
+      await withMutation(shader, [find, replace], () => expect(agrees(c)).rejects.toThrow());
     });
   }
 });
