@@ -15,6 +15,8 @@ export interface Kernel {
 }
 
 const known = new Map<string, Kernel>();
+/** Code by shader and parameters: entry points share it. */
+const expanded = new Map<string, string>();
 
 /**
  * The kernel of an entry point, expanded once per set of template parameters.
@@ -27,11 +29,14 @@ const known = new Map<string, Kernel>();
 export function kernel(shader: ShaderName, entry: string, defines: Defines = {}): Kernel {
   if (mutation?.shader === shader)
     return makeKernel(`${shader}.${entry} (mutated)`, { shader, entry, defines, code: mutation.edit(expand(shaders[shader], defines)) });
-  const tags = Object.entries(defines).map(([name, value]) => `${name}=${value}`);
-  const name = `${shader}.${entry}${tags.length ? ` ${tags.join(" ")}` : ""}`;
+  const tags = Object.entries(defines).map(([name, value]) => ` ${name}=${value}`);
+  const name = `${shader}.${entry}${tags.join("")}`;
   let found = known.get(name);
   if (!found) {
-    found = makeKernel(name, { shader, entry, defines, code: expand(shaders[shader], defines) });
+    const template = `${shader}${tags.join("")}`;
+    const code = expanded.get(template) ?? expand(shaders[shader], defines);
+    expanded.set(template, code);
+    found = makeKernel(name, { shader, entry, defines, code });
     known.set(name, found);
   }
   return found;
