@@ -6,7 +6,7 @@ const STORAGE = 0x80;
 const INDIRECT = 0x100;
 
 /** A launch that takes longer compiles: what the driver finds in its cache takes a few milliseconds. */
-const SOONEST = 60;
+const SOONEST = 30;
 
 /**
  * Makes a driver compile kernels before they are needed, several at once. Lavapipe makes machine code when a kernel is first launched, one after

@@ -36,7 +36,8 @@ const underWay = new Set<object>();
 /**
  * Waits for GPU work politely. While any promise of Dawn's is pending, Node's main thread spins, which takes a core from a software
  * adapter. So after a short spin for latency the thread sleeps in slices between turns of the event loop. A turn itself takes some 60 µs of the
- * processor: where the last long waits took longer than this one so far, as steps of a training do, slices are long until it is nearly time.
+ * processor: where the last long waits took longer than this one so far, as steps of a training do, slices are long until it is nearly time. They
+ * grow as well where this wait has long been longer than those, as when kernels are compiled: a fiftieth more will not matter.
  */
 export async function settle<T>(work: Promise<T>): Promise<T> {
   let done = false;
@@ -48,11 +49,13 @@ export async function settle<T>(work: Promise<T>): Promise<T> {
   underWay.add(wait);
   const start = performance.now();
   const surely = 0.9 * Math.min(...recent);
+  const unheardOf = 2 * Math.max(...recent);
   while (!done) {
     const waited = performance.now() - start;
     const isFirst = underWay.values().next().value === wait;
+    const slice = waited > unheardOf ? waited / 50 : surely - waited;
     // What takes about a millisecond, as a token does, should not wait half of one more.
-    if (isFirst && waited > LONG) Atomics.wait(sleeper, 0, 0, Math.max(0.5, Math.min(LONGEST_SLEEP, surely - waited)));
+    if (isFirst && waited > LONG) Atomics.wait(sleeper, 0, 0, Math.max(0.5, Math.min(LONGEST_SLEEP, slice)));
     else if (isFirst && waited > 0.3) Atomics.wait(sleeper, 0, 0, 0.1);
     await tick();
   }
