@@ -1,11 +1,9 @@
-import { Transformer } from "@cursive/cursive-model";
 import { AdamW, capture, type Device, openDevice, type Tensor, tensor } from "@cursive/tensor";
 import type { Case, GptCase, MatmulCase, SaeCase } from "../cases.ts";
 import { GPT, gptBatch, gptParameters } from "../work/gpt.ts";
 import { matmulInputs } from "../work/matmul.ts";
 import { SAE, saeBatch, saeParameters } from "../work/sae.ts";
 import { type NamedValues, uniformValues } from "../work/values.ts";
-import { nextToken, nextTokenAnew, write } from "./cursive_writing.ts";
 import type { Engine, EngineOptions, Work } from "./engine.ts";
 
 /** This repository's engine, `captured` or `eager`; where it writes, `cached` or `recomputed`. */
@@ -21,15 +19,20 @@ interface Build {
   readonly keepsKeys: boolean;
 }
 
+/** What a case needs is loaded only there: another one's time to its first step should not contain it. */
 const builders: { [K in Case["kind"]]: (work: Extract<Case, { kind: K }>, build: Build) => Work | Promise<Work> } = {
   gpt,
   sae,
   matmul,
-  token: (work, { keepsKeys }) => (keepsKeys ? nextToken(work) : nextTokenAnew(work)),
-  write: (work, { keepsKeys }) => write(work, keepsKeys),
+  token: async (work, { keepsKeys }) => {
+    const { nextToken, nextTokenAnew } = await import("./cursive_writing.ts");
+    return keepsKeys ? nextToken(work) : nextTokenAnew(work);
+  },
+  write: async (work, { keepsKeys }) => (await import("./cursive_writing.ts")).write(work, keepsKeys),
 };
 
-function gpt({ batch, length }: GptCase, { isCaptured }: Build): Work {
+async function gpt({ batch, length }: GptCase, { isCaptured }: Build): Promise<Work> {
+  const { Transformer } = await import("@cursive/cursive-model");
   const { layers, heads, width, vocabulary, characters, context, lr, betas, epsilon, weightDecay } = GPT;
   const model = new Transformer({
     nLayer: layers,
@@ -55,9 +58,8 @@ function gpt({ batch, length }: GptCase, { isCaptured }: Build): Work {
   }, isCaptured);
 }
 
-/** Its package is loaded only here: the time to a model's first step should not contain it. */
 async function sae({ rows, features }: SaeCase, { isCaptured }: Build): Promise<Work> {
-  const { SaeAdam, StandardSae } = await import("@cursive/sae");
+  const { SaeAdam, StandardSae } = await import("@cursive/sae/architectures");
   const autoencoder = new StandardSae({
     architecture: "standard",
     dIn: SAE.width,

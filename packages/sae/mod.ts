@@ -37,15 +37,8 @@ export { type StrokeRows, strokeFactors } from "./analysis/stroke_factors.ts";
 export { makeTokenDf, type TokenDf } from "./analysis/token_df.ts";
 export { type CreateHtmlOptions, createHtml, tokenVis } from "./analysis/token_html.ts";
 export { type FactorTuning, type LatentTuning, type RowFirings, type TunedBin, Tuning, type TuningOptions } from "./analysis/tuning.ts";
-export type { AuxConfig } from "./architectures/auxiliary.ts";
-export { type BatchTopKConfig, BatchTopKSae } from "./architectures/batchtopk.ts";
-export { type GatedConfig, GatedSae } from "./architectures/gated.ts";
-export { type JumpReluConfig, JumpReluSae } from "./architectures/jumprelu.ts";
-export { type MatryoshkaConfig, MatryoshkaSae } from "./architectures/matryoshka.ts";
-export { type StandardConfig, StandardSae } from "./architectures/standard.ts";
-export { type TopKConfig, TopKSae } from "./architectures/topk.ts";
+export * from "./architectures/mod.ts";
 export { type Coefficient, describeCoefficient, effective } from "./coefficient.ts";
-export { type Architecture, architectures, createSae, type SaeConfig } from "./create_sae.ts";
 export { type ActivationRows, keptRows, type RowSource } from "./data/activation_rows.ts";
 export {
   ActivationShardWriter,
@@ -134,6 +127,5 @@ export { foldDecoderNorm, foldScale } from "./train/fold.ts";
 export type { MemberStep, TrainedMember } from "./train/member.ts";
 export type { SaeMember, SaeTrainOptions } from "./train/options.ts";
 export { type Candidates, type ResampleOptions, resampleLatents } from "./train/resample.ts";
-export { SaeAdam } from "./train/sae_adam.ts";
 export { type RateSchedule, rateFactor, warmupFactor } from "./train/schedule.ts";
 export { type MemberReport, type SaeStepReport, SaeTrainer } from "./train/trainer.ts";
