@@ -68,7 +68,10 @@ export interface SaeOutput {
 }
 
 /** What an architecture computes from a batch; {@link SparseAutoencoder.forward} makes the output of it. */
-export type SaeTerms = Omit<SaeOutput, "loss">;
+export type SaeTerms = Omit<SaeOutput, "loss"> & {
+  /** The sum of `losses`, where a kernel has it already. */
+  readonly loss?: Tensor;
+};
 
 /** A step with its defaults filled in. */
 export interface TermsInput extends StepInput {
@@ -123,7 +126,7 @@ export abstract class SparseAutoencoder<C extends SaeCommonConfig = SaeCommonCon
     const { dIn } = this.config;
     if (x.rank !== 2 || x.shape[1] !== dIn) throw new TensorError(`Expected activations [B, ${dIn}] but found [${x.shape.join(", ")}]`);
     const terms = this.terms(x, { ...step, rows: step.rows ?? x.shape[0]! });
-    return { ...terms, loss: Object.values(terms.losses).reduce((sum, term) => sum.add(term)) };
+    return { ...terms, loss: terms.loss ?? Object.values(terms.losses).reduce((sum, term) => sum.add(term)) };
   }
 
   /**

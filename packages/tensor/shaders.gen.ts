@@ -4752,7 +4752,7 @@ fn gradient(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
 //   xc = x − center (b_dec or 0), f = max(xc·We + be, 0), y = f·Wd + b_dec (a product like any other), e = y − x; x and y [B, D], D ≤ KD.
 //   relu_autoencoder_encode.main:   f, and sums of its columns.
 //   measure:  e; and partials [stretches, 2, D]: sums of e's columns, and of their squares.
-//   add_up:   scale·Σ e² and totalScale·Σ f, of the partials of measure and of encode; the latter's stretches are \`splits\`.
+//   add_up:   scale·Σ e² + totalScale·Σ f, and each of them, of the partials of measure and of encode; the latter's stretches are \`splits\`.
 //   relu_autoencoder_backward.main: gradients of We, Wd and be, of stretches of rows.
 //   finish:   adds the splits up to dWe [D, F], dWd [F, D] and dbe [F]; and db_dec = s·Σ e − We·dbe, the latter if x is centered.
 // We, Wd, the biases, e, y and f are dense; x has any stride between rows. NaN stays NaN and is not counted.
@@ -4878,7 +4878,7 @@ fn add_up(@builtin(subgroup_invocation_id) lane: u32) {
   }
   let ofSquares = params.scale * subgroupAdd(squares);
   let ofFeatures = params.totalScale * subgroupAdd(sum);
-  if (lane < 2u) { losses[lane] = select(ofSquares, ofFeatures, lane == 1u); }
+  if (lane < 3u) { losses[lane] = select(0.0, ofSquares, lane != 2u) + select(0.0, ofFeatures, lane != 1u); }
 }
 
 fn slope_of_error() -> f32 {

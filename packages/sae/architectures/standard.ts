@@ -51,11 +51,11 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
     const { applyBDecToInput, l1Coefficient, l1Reduction, l1Weight } = this.config;
     const parameters = { encoder: this.W_enc, encoderBias: this.b_enc, decoder: this.W_dec, decoderBias: this.b_dec };
     const coefficient = l1Reduction === "sum" ? l1Coefficient : l1Coefficient / step.rows;
-    const { features, sums, counts, reconstruction, error, total } = reluAutoencoder(x, parameters, {
+    const { features, sums, counts, reconstruction, error, total, loss } = reluAutoencoder(x, parameters, {
       centered: applyBDecToInput,
       errorScale: 1 / step.rows,
       totalScale: coefficient,
-    }); // (B, F), (F), (F), (B, D), (), ()
+    }); // (B, F), (F), (F), (B, D), (), (), ()
     const penalty =
       l1Weight === "none"
         ? total
@@ -64,7 +64,7 @@ export class StandardSae extends SparseAutoencoder<Required<StandardConfig>> {
             .sum()
             .mul(coefficient); // f ≥ 0
     const l1 = this.warmedUp(penalty, step);
-    return { losses: { l2: error, l1 }, reconstruction, features, firings: counts };
+    return { losses: { l2: error, l1 }, ...(l1 === total && { loss }), reconstruction, features, firings: counts };
   }
 
   override coefficients(): readonly Coefficient[] {

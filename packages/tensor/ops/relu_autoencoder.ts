@@ -52,6 +52,8 @@ export interface ReluAutoencoder {
   readonly error: Tensor;
   /** totalScale · Σ f, `[]`. */
   readonly total: Tensor;
+  /** error + total, `[]`. */
+  readonly loss: Tensor;
 }
 
 type Attributes = Required<ReluAutoencoderOptions>;
@@ -97,10 +99,13 @@ function placeOf(x: Tensor, features: number): { x: Range; at: { xOffset: number
   return { x: tensor.whole, at, form: { VEC: inFours(length, features, at.xOffset, at.xRow) } };
 }
 
-/** Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error, total; hidden: e = y − x, and its sums. */
+/**
+ * Inputs: x, encoder, encoderBias, decoder, decoderBias. Outputs: features, sums, counts, reconstruction, error, total, loss; hidden: e = y − x, and
+ * its sums.
+ */
 const autoencoderOp: Op<Attributes> = {
   name: "reluAutoencoder",
-  visible: 6,
+  visible: 7,
   forward([x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale, totalScale }) {
     const { device } = x!;
     const [rows, width] = x!.shape as [number, number];
@@ -129,13 +134,15 @@ const autoencoderOp: Op<Attributes> = {
       params: { ...sizes, stretches: measured },
       workgroups: Math.ceil((measured * fours) / 64),
     });
-    const losses = empty([2], { device });
+    const losses = empty([3], { device });
     device.run(kernel("relu_autoencoder", "add_up", { SG: device.subgroupSize }), {
       bindings: { errorParts: errorSums, sums: partials, losses },
       params: { width, features, stretches: measured, splits: stretches, scale: errorScale, totalScale },
       workgroups: 1,
     });
-    return [f, totals.select(0, 0), totals.select(0, 1), y, losses.select(0, 0), losses.select(0, 1), e, errorSums];
+    // The loss comes first: most read nothing else back, and from the beginning of a storage that needs no copy.
+    const [loss, error, total] = [0, 1, 2].map((i) => losses.select(0, i)) as [Tensor, Tensor, Tensor];
+    return [f, totals.select(0, 0), totals.select(0, 1), y, error, total, loss, e, errorSums];
   },
   gradient: backward,
 };
@@ -143,8 +150,9 @@ const autoencoderOp: Op<Attributes> = {
 /** The parameters' gradients, in two launches. What reaches the reconstruction from elsewhere than the error takes one or two more. */
 function backward({ inputs, outputs, gradients, attributes }: GradientContext<Attributes>): (Tensor | null)[] {
   const [x, encoder, , decoder, decoderBias] = inputs as [Tensor, Tensor, Tensor, Tensor, Tensor];
-  const [f, , , , , , e, errorSums] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-  const [df, , , dy, derror] = gradients as (Tensor | null)[];
+  const [f, e, errorSums] = [outputs[0]!, outputs[7]!, outputs[8]!];
+  const [df, , , dy] = gradients;
+  const [derror, dtotal] = [both(gradients[4], gradients[6]), both(gradients[5], gradients[6])];
   const { device } = x;
   const [rows, width] = x.shape as [number, number];
   const features = encoder.shape[1]!;
@@ -155,7 +163,7 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   const slopes = isSimple ? e : slopesAt(e, { dy: dy ?? null, ofError: derror?.mul(scale) ?? null });
   const slopeSums = isSimple ? errorSums : slopes.sum({ axis: 0 });
   const slope = { hasSlope: Number(isSimple), scale };
-  const { dsums, sumsScale } = gradientOfSums(gradients, { features, totalScale: attributes.totalScale });
+  const { dsums, sumsScale } = gradientOfSums({ dsums: gradients[1], dtotal }, { features, totalScale: attributes.totalScale });
 
   const given = placeOf(x, features);
   const { blocks, stretches: splits, stretch } = deal(device, { rows, features, columns: COLUMNS.backward });
@@ -208,9 +216,14 @@ function backward({ inputs, outputs, gradients, attributes }: GradientContext<At
   return [null, ...results];
 }
 
+/** The sum of gradients of which either may be none. */
+function both(a: Tensor | null | undefined, b: Tensor | null | undefined): Tensor | null {
+  return (a && b ? a.add(b) : (a ?? b)) ?? null;
+}
+
 /** What reaches the sums, one number or one a feature, and its factor; what comes from both sides is added up before. */
 function gradientOfSums(
-  [, dsums, , , , dtotal]: readonly (Tensor | null)[],
+  { dsums, dtotal }: { readonly dsums: Tensor | null | undefined; readonly dtotal: Tensor | null },
   { features, totalScale }: { readonly features: number; readonly totalScale: number },
 ): { dsums: Tensor | undefined; sumsScale: number } {
   if (!dtotal) return { dsums: dsums ?? undefined, sumsScale: 1 };
@@ -233,8 +246,8 @@ function slopesAt(e: Tensor, { dy, ofError }: { readonly dy: Tensor | null; read
  * @example
  * ```ts
  * const mean = 1 / x.shape[0];
- * const { error, total } = reluAutoencoder(x, { encoder, encoderBias, decoder, decoderBias }, { errorScale: mean, totalScale: l1 * mean });
- * error.add(total).backward();
+ * const { loss } = reluAutoencoder(x, { encoder, encoderBias, decoder, decoderBias }, { errorScale: mean, totalScale: l1 * mean });
+ * loss.backward();
  * ```
  * @throws ShapeError if sizes do not match, DTypeError for anything but f32.
  */
@@ -246,8 +259,8 @@ export function reluAutoencoder(x: Tensor, parameters: ReluAutoencoderParameters
   if (isEmpty || x.requiresGrad || panelWidth(x.device, x.shape[1]!) === undefined)
     return composed(x, parameters, { centered, errorScale, totalScale });
   const outputs = applyAll(autoencoderOp, [x, encoder, encoderBias, decoder, decoderBias], { centered, errorScale, totalScale });
-  const [features, sums, counts, reconstruction, error, total] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-  return { features, sums, counts: counts.detach(), reconstruction, error, total };
+  const [features, sums, counts, reconstruction, error, total, loss] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  return { features, sums, counts: counts.detach(), reconstruction, error, total, loss };
 }
 
 /** The same by ordinary ops. The encoder's bias takes the center's part, −b_dec·W_enc, so that x is left as it is. */
@@ -257,7 +270,8 @@ function composed(x: Tensor, parameters: ReluAutoencoderParameters, { centered, 
   const { y: features, sums, counts } = reluSums(linear(x, encoder.transpose(0, 1), bias));
   const reconstruction = linear(features, decoder.transpose(0, 1), decoderBias);
   const error = mseLoss(reconstruction, x, { reduction: "sum" }).mul(errorScale);
-  return { features, sums, counts, reconstruction, error, total: sums.sum().mul(totalScale) };
+  const total = sums.sum().mul(totalScale);
+  return { features, sums, counts, reconstruction, error, total, loss: error.add(total) };
 }
 
 function check(x: Tensor, { encoder, encoderBias, decoder, decoderBias }: ReluAutoencoderParameters): void {

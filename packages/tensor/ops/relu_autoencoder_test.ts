@@ -29,14 +29,14 @@ interface Case {
   /** Elements beside each row of x, in front of it and behind it: where they and the sizes are multiples of 4, kernels take vectors. */
   readonly beside: readonly [before: number, after: number];
   /** What the loss is made of, so that gradients come from there. */
-  readonly uses: readonly ("error" | "sums" | "total" | "reconstruction" | "features")[];
+  readonly uses: readonly ("error" | "sums" | "total" | "loss" | "reconstruction" | "features")[];
   readonly seed: number;
 }
 
 const about = {
   rows: fc.constantFrom(1, 2, 63, 65, 130, 300),
   centered: fc.boolean(),
-  uses: fc.subarray(["error", "sums", "total", "reconstruction", "features"] as const, { minLength: 1 }),
+  uses: fc.subarray(["error", "sums", "total", "loss", "reconstruction", "features"] as const, { minLength: 1 }),
   seed: seed(),
 };
 /** Nothing but multiples of 4. */
@@ -70,6 +70,7 @@ function given({ rows, width, features, uses, seed }: Case) {
     ofError: draw(5, [1], uses.includes("error")),
     ofSums: draw(6, [features], uses.includes("sums")),
     ofTotal: draw(9, [1], uses.includes("total")),
+    ofLoss: draw(10, [1], uses.includes("loss")),
     ofReconstruction: draw(7, [rows, width], uses.includes("reconstruction")),
     ofFeatures: draw(8, [rows, features], uses.includes("features")),
   };
@@ -90,6 +91,7 @@ function formulas(about: Case, g: ReturnType<typeof given>, { isOn, minus }: { i
     reconstruction: nd([B, D]),
     error: nd([]),
     total: nd([]),
+    loss: nd([]),
     encoder: nd([D, F]),
     encoderBias: nd([F]),
     decoder: nd([F, D]),
@@ -112,11 +114,11 @@ function formulas(about: Case, g: ReturnType<typeof given>, { isOn, minus }: { i
       out.reconstruction.data[b * D + d] = y;
       const e = y + minus * x(d);
       out.error.data[0]! += SCALE * e * e;
-      slope.push(2 * SCALE * g.ofError.data[0]! * e + g.ofReconstruction.data[b * D + d]!);
+      slope.push(2 * SCALE * (g.ofError.data[0]! + g.ofLoss.data[0]!) * e + g.ofReconstruction.data[b * D + d]!);
       out.decoderBias.data[d]! += slope[d]!;
     }
     for (let f = 0; f < F; f++) {
-      let own = g.ofSums.data[f]! + TOTAL_SCALE * g.ofTotal.data[0]! + g.ofFeatures.data[b * F + f]!;
+      let own = g.ofSums.data[f]! + TOTAL_SCALE * (g.ofTotal.data[0]! + g.ofLoss.data[0]!) + g.ofFeatures.data[b * F + f]!;
       for (let d = 0; d < D; d++) {
         own += slope[d]! * g.decoder.data[f * D + d]!;
         out.decoder.data[f * D + d]! += out.features.data[b * F + f]! * slope[d]!;
@@ -129,6 +131,7 @@ function formulas(about: Case, g: ReturnType<typeof given>, { isOn, minus }: { i
       }
     }
   }
+  out.loss.data[0] = out.error.data[0]! + out.total.data[0]!;
   return out;
 }
 
@@ -158,6 +161,7 @@ async function run(c: Case, g: ReturnType<typeof given>) {
     error: () => outputs.error.mul(upload(g.ofError)).sum(),
     sums: () => outputs.sums.mul(upload(g.ofSums)).sum(),
     total: () => outputs.total.mul(upload(g.ofTotal)).sum(),
+    loss: () => outputs.loss.mul(upload(g.ofLoss)).sum(),
     reconstruction: () => outputs.reconstruction.mul(upload(g.ofReconstruction)).sum(),
     features: () => outputs.features.mul(upload(g.ofFeatures)).sum(),
   };
@@ -182,7 +186,7 @@ async function agrees(c: Case): Promise<void> {
   const length = 2 * (2 * c.width + 2 * c.features + c.rows + 12);
   const close = (values: ArrayLike<number>, name: keyof typeof exact): void =>
     expectClose(values, exact[name], dotBound(length, magnitudes[name]));
-  for (const name of ["features", "sums", "reconstruction", "error", "total"] as const) close(found[name]!, name);
+  for (const name of ["features", "sums", "reconstruction", "error", "total", "loss"] as const) close(found[name]!, name);
   const counts = Array.from({ length: c.features }, (_, f) => isOn.reduce((sum, on, i) => sum + (i % c.features === f ? on : 0), 0));
   expect([...(found.counts as Float32Array)]).toEqual(counts);
   for (const name of trained) close(gradients[name]!, name);
@@ -316,6 +320,7 @@ describe("reluAutoencoder", () => {
       "i < params.splits * params.features / 2u",
     ],
     ["a center that gets no gradient", "relu_autoencoder", /ofCenter = fma\(encoder.*\);/, ""],
+    ["a loss without its error", "relu_autoencoder", /lane != 2u/, "lane == 1u"],
     ["a lost stretch of rows", "relu_autoencoder", /split < params\.splits; split/, "split + 1u < params.splits; split"],
     ["a slope that is forgotten", "relu_autoencoder_backward", /return params\.scale \* slope\[0\]/, "return params.scale"],
     [
