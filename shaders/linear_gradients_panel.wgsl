@@ -159,9 +159,9 @@ fn main(
       //#for j in 0..KC/SG/4
       //#for k in 0..4*SG
       {
+        let weights = vec4f(panel__j[4 * k], panel__j[4 * k + 1], panel__j[4 * k + 2], panel__j[4 * k + 3]);
         //#for u in 0..U
-        let element__u = vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u));
-        sum__u = fma(element__u, vec4f(panel__j[4 * k], panel__j[4 * k + 1], panel__j[4 * k + 2], panel__j[4 * k + 3]), sum__u);
+        sum__u = fma(vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u)), weights, sum__u);
         //#end
       }
       //#end

@@ -4013,9 +4013,9 @@ fn main(
       //#for j in 0..KC/SG/4
       //#for k in 0..4*SG
       {
+        let weights = vec4f(panel__j[4 * k], panel__j[4 * k + 1], panel__j[4 * k + 2], panel__j[4 * k + 3]);
         //#for u in 0..U
-        let element__u = vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u));
-        sum__u = fma(element__u, vec4f(panel__j[4 * k], panel__j[4 * k + 1], panel__j[4 * k + 2], panel__j[4 * k + 3]), sum__u);
+        sum__u = fma(vec4f(subgroupBroadcast(g__u__j[k % 4u], k / 4u)), weights, sum__u);
         //#end
       }
       //#end
@@ -4930,8 +4930,8 @@ fn finish(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
 //   g, the gradient before the ReLU, = f ≤ 0 ? 0 : s·(e·Wdᵀ) + sumsScale·dsums (+ df), where y's gradient is s·e; it is used at once for
 //   partials [splits, D·F + F·D + F] of each stretch of rows: xcᵀ·g, s·fᵀ·e and the sums of g's columns.
 // A device binds 8 arrays at most: where df is wanted, s is 1, and there is no slope.
-// It has the form of relu_autoencoder_encode, with the gradients as well in private memory, and takes U rows at a time, one product after the other: a
-// store to private memory in a loop blends with what was there.
+// It has the form of relu_autoencoder_encode, with the gradients as well in private memory, and takes U rows at a time: a store to private memory in a loop
+// blends with what was there.
 // Dispatch: a workgroup for every SG·NC features × stretch of rows.
 
 enable subgroups;
@@ -5119,10 +5119,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     {
       //#for u in 0..U
       let element__u = vec4f(subgroupBroadcast(e__u__j[n], q));
-      //#for h in 0..NC/4
-      const at__u__h = (4u * q + n) * NC + 4u * h;
-      g__u__h = fma(element__u, vec4f(panel__j[at__u__h], panel__j[at__u__h + 1u], panel__j[at__u__h + 2u], panel__j[at__u__h + 3u]), g__u__h);
       //#end
+      //#for h in 0..NC/4
+      const at__h = (4u * q + n) * NC + 4u * h;
+      let weights__h = vec4f(panel__j[at__h], panel__j[at__h + 1u], panel__j[at__h + 2u], panel__j[at__h + 3u]);
+      var decoder__h = vec4f(ofDecoder__j[at__h], ofDecoder__j[at__h + 1u], ofDecoder__j[at__h + 2u], ofDecoder__j[at__h + 3u]);
+      //#for u in 0..U
+      g__u__h = fma(element__u, weights__h, g__u__h);
+      decoder__h = fma(element__u, f__u__h, decoder__h);
+      //#end
+      ofDecoder__j[at__h] = decoder__h.x;
+      ofDecoder__j[at__h + 1u] = decoder__h.y;
+      ofDecoder__j[at__h + 2u] = decoder__h.z;
+      ofDecoder__j[at__h + 3u] = decoder__h.w;
       //#end
     }
     //#end
@@ -5136,28 +5145,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
     //#end
     g__u__h = select(g__u__h, vec4f(), f__u__h <= vec4f());
     ofBias__h += g__u__h;
-    //#end
-    //#end
-    //#for j in 0..KD/SG/4
-    //#for q in 0..SG
-    //#for n in 0..4
-    {
-      //#for u in 0..U
-      let element__u = vec4f(subgroupBroadcast(e__u__j[n], q));
-      //#end
-      //#for h in 0..NC/4
-      const at__h = (4u * q + n) * NC + 4u * h;
-      var decoder__h = vec4f(ofDecoder__j[at__h], ofDecoder__j[at__h + 1u], ofDecoder__j[at__h + 2u], ofDecoder__j[at__h + 3u]);
-      //#for u in 0..U
-      decoder__h = fma(element__u, f__u__h, decoder__h);
-      //#end
-      ofDecoder__j[at__h] = decoder__h.x;
-      ofDecoder__j[at__h + 1u] = decoder__h.y;
-      ofDecoder__j[at__h + 2u] = decoder__h.z;
-      ofDecoder__j[at__h + 3u] = decoder__h.w;
-      //#end
-    }
-    //#end
     //#end
     //#end
     //#for j in 0..KD/SG/4
