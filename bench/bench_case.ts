@@ -9,7 +9,7 @@ import { oneLine } from "./errors.ts";
 import type { Counted } from "./protocol.ts";
 import { figures, type Row } from "./rows.ts";
 import { type Contestant, takeTurns } from "./schedule.ts";
-import { agree } from "./statistics.ts";
+import { agree, median } from "./statistics.ts";
 
 /** How a case is measured. */
 export interface CaseOptions {
@@ -37,6 +37,8 @@ const TURN_MILLISECONDS = 250;
 const MOST_STEPS = 200;
 /** Rounds in which the host's time is measured: so many that most find JavaScript compiled, as a run of thousands of steps does. */
 const HOST_ROUNDS = 60;
+/** Starts from cold, and warm ones, of each engine: one may meet a slow moment of the machine. */
+const STARTS = 3;
 /** Threads of numeric libraries spin for a while after their work: the next one's turn should not pay for that. */
 const PAUSE_MILLISECONDS = 60;
 
@@ -65,15 +67,19 @@ export async function benchCase(work: Case, entrants: readonly Entrant[], option
     for (const entry of ready) await entry.process?.stop();
     const timesOf = new Map(ready.map((entry, i) => [entry, times[i]!]));
     const reference = contestants.find(({ entrant }) => entrant.engine === "cursive" && /^(captured|cached)$/.test(entrant.mode));
-    const rows: Row[] = [];
-    for (const entry of contestants) {
-      if (!signal.aborted && entry.note === undefined) {
-        say(`${work.name}  ${entry.entrant.label}: the host's share${options.start ? ", and starting" : ""}`);
-        await entry.measureHost();
-        if (options.start) await entry.measureStart();
-      }
-      rows.push(entry.row({ times: timesOf.get(entry) ?? [], reference: reference && timesOf.get(reference) }));
+    for (const entry of ready) {
+      if (signal.aborted || entry.note !== undefined) continue;
+      say(`${work.name}  ${entry.entrant.label}: the host's share`);
+      await entry.measureHost();
     }
+    for (let turn = 0; turn < (options.start ? STARTS : 0); turn++) {
+      for (const entry of ready) {
+        if (signal.aborted || entry.note !== undefined) continue;
+        say(`${work.name}  ${entry.entrant.label}: start ${turn + 1}/${STARTS}`);
+        await entry.measureStart();
+      }
+    }
+    const rows = contestants.map((entry) => entry.row({ times: timesOf.get(entry) ?? [], reference: reference && timesOf.get(reference) }));
     return { rows: checked(rows), controls };
   } finally {
     signal.removeEventListener("abort", stopAll);
@@ -97,8 +103,8 @@ class Entry implements Contestant {
   #versions: Readonly<Record<string, string>>;
   #cpuTimes: number[] = [];
   #host: number | null = null;
-  #cold: number | null = null;
-  #warm: number | null = null;
+  readonly #coldStarts: number[] = [];
+  readonly #warmStarts: number[] = [];
 
   constructor(work: Case, entrant: Entrant, options: CaseOptions) {
     this.entrant = entrant;
@@ -157,8 +163,8 @@ class Entry implements Contestant {
       const command = this.entrant.command(this.#work.name, { isNull: false });
       const caches = ["MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"];
       const env = { ...command.env, ...Object.fromEntries(caches.map((name) => [name, cache])) };
-      this.#cold = await this.#startOnce({ ...command, env });
-      this.#warm = await this.#startOnce({ ...command, env });
+      this.#coldStarts.push(await this.#startOnce({ ...command, env }));
+      this.#warmStarts.push(await this.#startOnce({ ...command, env }));
     } catch (error) {
       if (!this.#options.signal.aborted) this.note = `start not measured: ${oneLine(error)}`;
     } finally {
@@ -174,8 +180,8 @@ class Entry implements Contestant {
       label: this.entrant.label,
       ...figures({ ...about, cpuTimes: this.#cpuTimes, operations: operations(this.#work), counts: this.#counts }),
       hostMicroseconds: this.#host,
-      startColdMilliseconds: this.#cold,
-      startWarmMilliseconds: this.#warm,
+      startColdMilliseconds: this.#coldStarts.length > 0 ? median(this.#coldStarts) : null,
+      startWarmMilliseconds: this.#warmStarts.length > 0 ? median(this.#warmStarts) : null,
       result: this.#result,
       adapter: this.#adapter,
       versions: this.#versions,

@@ -75,9 +75,17 @@ describe("benchCase", () => {
   });
 
   it("measures starting when asked to", async () => {
-    const { rows } = await benchCase(parseCase("sae:2x2"), [fake("cursive")], { ...settings, start: true });
-    expect(rows[0]!.startColdMilliseconds).toBeGreaterThan(0);
-    expect(rows[0]!.startWarmMilliseconds).toBeGreaterThan(0);
+    const said: string[] = [];
+    const say = (text: string): void => void said.push(text);
+    const { rows } = await benchCase(parseCase("sae:2x2"), [fake("cursive"), fake("jax-js")], { ...settings, say, start: true });
+    for (const { startColdMilliseconds, startWarmMilliseconds } of rows) {
+      expect(startColdMilliseconds).toBeGreaterThan(0);
+      expect(startWarmMilliseconds).toBeGreaterThan(0);
+    }
+    const starts = said.filter((text) => text.includes(": start "));
+    expect(starts.map((text) => /(cursive|jax-js).*(\d)\/3/.exec(text)?.slice(1).join(" "))).toEqual(
+      ["cursive 1", "jax-js 1", "cursive 2", "jax-js 2", "cursive 3", "jax-js 3"], // in turns
+    );
   });
 
   it("stops when interrupted", async () => {
