@@ -53,7 +53,8 @@ Times this engine beside its peers: in one run, on the same adapter, each in a p
   --engines a,b    of ${Object.keys(ENGINES).join(", ")}; one way of running alone as cursive/captured
   --repeats N      turns an engine takes at a case; default 7
   --quick          fewer and smaller: ${QUICK_CASES.join(",")}, 3 turns
-  --start          also the time from process start to the first finished step, with an empty shader cache and a filled one: medians of three
+  --start          also the time from process start to the first finished step, with an empty shader cache and a filled one:
+                   medians of three
   --json FILE      write a line of JSON a row
   --python a,b     Pythons with torch; default $PYTHON, or one for each torch among
                    ${USUAL_PYTHONS.join(", ")}

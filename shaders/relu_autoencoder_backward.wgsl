@@ -60,10 +60,6 @@ fn df_at(place: vec4u) -> vec4f {
   //#end
 }
 
-// Of a lane's NC features the n-th, from its first; and of its columns the n-th.
-fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
-fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
-
 fn slope_of_error() -> f32 {
   //#if FEATURE_GRADIENT
   //| return 1.0;

@@ -28,10 +28,6 @@ const n = 0u; //#loop
 @group(0) @binding(6) var<storage, read_write> f: array<f32>;
 //#end
 
-// Of a lane's NC features the n-th, from its first; and of its columns the n-th.
-fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
-fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
-
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let blocks = (params.features + SG * NC - 1u) / (SG * NC);

@@ -4805,6 +4805,10 @@ fn x_at(place: vec4u) -> vec4f {
 
 fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
 
+// Of a lane's features the n-th, from its first; and of its columns the n-th.
+fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
+fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
+
 //#if VEC
 //| alias Element = vec4f;
 //| const WIDE = 4u;
@@ -4988,6 +4992,10 @@ fn x_at(place: vec4u) -> vec4f {
 
 fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
 
+// Of a lane's features the n-th, from its first; and of its columns the n-th.
+fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
+fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
+
 @group(0) @binding(2) var<storage, read> decoder: array<f32>;
 //#if VEC
 //| @group(0) @binding(3) var<storage, read> error: array<vec4f>;
@@ -5026,10 +5034,6 @@ fn df_at(place: vec4u) -> vec4f {
   return vec4f(df[place.x], df[place.y], df[place.z], df[place.w]);
   //#end
 }
-
-// Of a lane's NC features the n-th, from its first; and of its columns the n-th.
-fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
-fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
 
 fn slope_of_error() -> f32 {
   //#if FEATURE_GRADIENT
@@ -5255,6 +5259,10 @@ fn x_at(place: vec4u) -> vec4f {
 
 fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
 
+// Of a lane's features the n-th, from its first; and of its columns the n-th.
+fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
+fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
+
 @group(0) @binding(2) var<storage, read> encoder: array<f32>;
 @group(0) @binding(3) var<storage, read> encoderBias: array<f32>;
 @group(0) @binding(4) var<storage, read> center: array<f32>;
@@ -5264,10 +5272,6 @@ fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u);
 //#else
 @group(0) @binding(6) var<storage, read_write> f: array<f32>;
 //#end
-
-// Of a lane's NC features the n-th, from its first; and of its columns the n-th.
-fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
-fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {

@@ -38,3 +38,7 @@ fn x_at(place: vec4u) -> vec4f {
 }
 
 fn four_from(start: u32) -> vec4u { return vec4u(start) + vec4u(0u, 1u, 2u, 3u); }
+
+// Of a lane's features the n-th, from its first; and of its columns the n-th.
+fn feature_of(n: u32) -> u32 { return n / 4u * 4u * SG + n % 4u; }
+fn column_of(lane: u32, n: u32) -> u32 { return 4u * (n / 4u * SG + lane) + n % 4u; }

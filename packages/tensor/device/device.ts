@@ -143,7 +143,6 @@ export class Device {
     this.checkAlive();
     const command = this.command(kernel, launch);
     if (command.workgroups.includes(0)) return;
-    for (const [i, { access }] of kernel.interface.bindings.entries()) if (access === "write") command.ranges[i]!.storage.writes++;
     if (this.#recorder) this.#recorder.command(command);
     else this.#encode(command);
   }
@@ -160,7 +159,6 @@ export class Device {
   /** Copies bytes from the host into a storage. */
   upload(storage: Storage, data: ArrayBufferView<ArrayBuffer>, offset = 0): void {
     this.checkAlive();
-    storage.writes++;
     this.flush();
     const bytes = data.byteLength - (data.byteLength % 4);
     if (bytes > 0) this.gpu.queue.writeBuffer(storage.buffer!, offset, data.buffer, data.byteOffset, bytes);

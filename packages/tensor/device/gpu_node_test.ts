@@ -32,6 +32,39 @@ async function sleeps(milliseconds: number, wait: (work: Promise<void>) => Promi
   }
 }
 
+/** A sleep that settle() asks for, and how long it has waited by then, in milliseconds. */
+interface Slice {
+  readonly waited: number;
+  readonly timeout: number;
+}
+
+/** The sleeps in a wait of so many milliseconds, by a clock that nothing moves but them and looks at it. */
+async function slices(milliseconds: number): Promise<Slice[]> {
+  const found: Slice[] = [];
+  let now = 0;
+  let end = (): void => {};
+  const work = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+    now += 0.05;
+    return now;
+  });
+  const wait = vi.spyOn(Atomics, "wait").mockImplementation((_array, _index, _value, timeout) => {
+    found.push({ waited: now, timeout: timeout! });
+    now += timeout!;
+    if (now >= milliseconds) end();
+    return "timed-out";
+  });
+  try {
+    await settle(work);
+    return found;
+  } finally {
+    wait.mockRestore();
+    clock.mockRestore();
+  }
+}
+
 describe("settle()", () => {
   it("leaves the processor to others while it waits", async () => {
     const [polite, spinning]: [number[], number[]] = [[], []];
@@ -43,17 +76,19 @@ describe("settle()", () => {
     expect(Math.min(...polite)).toBeLessThan(0.5 * Math.max(...spinning));
   });
 
-  it("sleeps longer where the last waits were longer, but never for long", async () => {
-    const isLong = (timeout: number): boolean => timeout > 0.5;
-    for (let i = 0; i < 4; i++) await settle(sleep(5));
-    const unknown = await sleeps(200);
-    for (let i = 0; i < 3; i++) await settle(sleep(200));
-    const known = (await sleeps(200)).filter(isLong);
-    expect(unknown).toContain(0.5); // once it has waited for as long as the short ones took
-    expect(unknown.at(-1)).toBeGreaterThan(1); // until it has waited for so long that a little more will not matter
-    expect(unknown.at(-1)).toBeLessThan(5);
-    expect(known.length).toBeGreaterThan(10); // of some 35, where none takes longer than asked for
-    expect(Math.max(...known)).toBeLessThanOrEqual(5);
+  it("sleeps longer where the last waits were longer, or all much shorter, but never for long", async () => {
+    const asked = (sleeps: readonly Slice[]): number[] => sleeps.map(({ timeout }) => timeout);
+    for (let i = 0; i < 4; i++) await slices(5);
+    const unknown = await slices(200);
+    expect(asked(unknown.filter(({ waited }) => waited < 25)).filter((timeout) => timeout > 0.5).length).toBeLessThan(10); // until it has waited as long as the short ones
+    for (const { waited, timeout } of unknown) if (waited > 25) expect(timeout).toBeLessThan(waited / 49);
+    expect(asked(unknown).at(-1)).toBeGreaterThan(3); // it has waited for so long that a little more will not matter
+
+    for (let i = 0; i < 3; i++) await slices(200);
+    const known = await slices(200);
+    expect(asked(known).filter((timeout) => timeout > 0.5).length).toBeGreaterThan(30);
+    expect(Math.max(...asked(known), ...asked(await slices(2000)))).toBe(5);
+    expect(new Set(asked(known.filter(({ waited }) => waited > 181)))).toEqual(new Set([0.5])); // it is nearly time
   });
 
   it("sleeps once in a turn of the event loop, however many wait", async () => {

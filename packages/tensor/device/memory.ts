@@ -34,8 +34,6 @@ export class Storage {
   unreadable: string | undefined;
   /** Another way to read it than copying from the buffer: a captured step's results are copied out by the run itself. */
   readback: ((range: { offset: number; bytes: number }) => Promise<ArrayBuffer>) | undefined;
-  /** How often something was told to write to it, but for replays of captured steps: whoever computed from it sees whether that still holds. */
-  writes = 0;
   readonly #pool: BufferPool | undefined;
 
   constructor(bytes: number, options: { label: string; pool?: BufferPool }) {
